@@ -1,1 +1,10 @@
-export {};
+export * from './activation.ts';
+export * from './context.ts';
+export * from './cross-entropy.ts';
+export * from './dropout.ts';
+export * from './embedding.ts';
+export * from './initializers.ts';
+export * from './linear.ts';
+export * from './norm.ts';
+export * from './parameter.ts';
+export * from './random.ts';

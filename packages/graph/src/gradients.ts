@@ -1,0 +1,33 @@
+// Reverse-mode differentiation: walks the graph from the loss back and asks each operator for its part of the chain rule.
+import { topologicalOrder } from './order.ts';
+import { constant, count, show, type Tensor } from './tensor.ts';
+import { add } from './ops/elementwise.ts';
+import { zerosLike } from './ops/fill.ts';
+import { addScattered } from './ops/gather.ts';
+
+/**
+ * dLoss/dw for every w, as new tensors of the same graph. Only what leads to a `w` is differentiated, and a loss that
+ * doesn't depend on some `w` gives it zeros.
+ *
+ * @throws where the loss isn't one number, or an operator on the way has no gradient.
+ */
+export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+  if (count(loss.shape) !== 1) throw new Error(`gradients: the loss is ${show(loss.shape)}; needs one number: take its sum or mean`);
+  const order = topologicalOrder([loss]);
+  const needs = new Set<Tensor>(wrt);
+  for (const node of order) if (node.inputs.some((x) => needs.has(x))) for (const y of node.outputs) needs.add(y);
+  const grads = new Map<Tensor, Tensor>([[loss, constant(Float32Array.of(1), loss.shape as number[])]]);
+  for (const node of order.toReversed()) {
+    const gs = node.outputs.map((y) => grads.get(y) ?? null);
+    if (gs.every((g) => !g) || !node.inputs.some((x) => needs.has(x))) continue;
+    const { op } = node;
+    if (!op.grad) throw new Error(`gradients: ${op.name} has no gradient`);
+    op.grad(gs, node.inputs, node.outputs, node.attrs as never).forEach((d, i) => {
+      const x = node.inputs[i]!;
+      if (!d || !needs.has(x)) return;
+      const before = grads.get(x);
+      grads.set(x, before ? (addScattered(before, d) ?? add(before, d)) : d);
+    });
+  }
+  return wrt.map((w) => grads.get(w) ?? zerosLike(w));
+}

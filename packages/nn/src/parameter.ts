@@ -1,0 +1,70 @@
+// Parameters: the leaves of a network that training changes. A parameter is structure (a shape and how to begin); its
+// values live outside, in a Map by name, so that every graph of a model shares one copy.
+import { Tensor, count } from '@brickwork/graph';
+import type { Initializer } from './initializers.ts';
+import { random, streamSeed } from './random.ts';
+
+/** A float32 input of the graph that training changes. Its name is its path in the model: see {@link parameters}. */
+export class Parameter extends Tensor {
+  /** How its values begin. */
+  readonly initializer: Initializer;
+  constructor(shape: readonly number[], initializer: Initializer) {
+    super({ shape, dtype: 'float32' });
+    this.initializer = initializer;
+  }
+}
+
+/** A parameter of the given shape. */
+export const parameter = (shape: readonly number[], initializer: Initializer): Parameter => new Parameter(shape, initializer);
+
+/**
+ * Every parameter of a model by its path (`transformer.h.0.attn.c_attn.weight`), in the order of construction. A brick
+ * is any object; its parameters are found by walking its properties, and named on the way. One that stands in two
+ * places (tied weights) is listed once, by its first path.
+ *
+ * @throws where a parameter already carries another name: it belongs to another model.
+ */
+export function parameters(model: object): Map<string, Parameter> {
+  const found = new Map<string, Parameter>();
+  const seen = new Set<object>();
+  const walk = (brick: object, path: string): void => {
+    if (seen.has(brick)) return;
+    seen.add(brick);
+    for (const [key, value] of Object.entries(brick)) {
+      if (typeof value !== 'object' || value === null) continue;
+      const at = path ? `${path}.${key}` : key;
+      if (value instanceof Parameter) {
+        if (seen.has(value)) continue;
+        seen.add(value);
+        if (value.name !== null && value.name !== at)
+          throw new Error(`parameters: ${at} is already called ${value.name}; a parameter belongs to one model`);
+        value.name = at;
+        found.set(at, value);
+      } else if (!(value instanceof Tensor) && !ArrayBuffer.isView(value)) walk(value as object, at);
+    }
+  };
+  walk(model, '');
+  return found;
+}
+
+/** The values of one parameter. */
+export interface ParameterValue {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+  readonly dtype: 'float32';
+}
+
+/**
+ * First values for every parameter of a model. Each parameter draws from a stream of its own, made from the seed and its
+ * name, so that adding a brick doesn't change the others.
+ */
+export function initialize(model: object, seed = 0): Map<string, ParameterValue> {
+  const values = new Map<string, ParameterValue>();
+  for (const [name, p] of parameters(model)) {
+    const shape = p.shape as number[];
+    const data = new Float32Array(count(shape)!);
+    p.initializer(data, shape, random(streamSeed(seed, name)));
+    values.set(name, { data, shape, dtype: 'float32' });
+  }
+  return values;
+}

@@ -1,0 +1,183 @@
+// GPT-2 (Radford et al., 2019): a pre-norm Transformer decoder with learned positions and a tied head.
+import { concat, constant, matmul, range, show, sizeOf, slice, split, squeeze, type Tensor } from '@brickwork/graph';
+import { activation, Conv1D, dropout, Embedding, LayerNorm, linearCrossEntropy, normal, parameter } from '@brickwork/nn';
+import type { Context, Parameter } from '@brickwork/nn';
+import { attention, type Past } from '../attention.ts';
+import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
+import { readConfig } from '../config.ts';
+import { causalMask, paddingMask } from '../mask.ts';
+
+/** The fields of config.json that change the computation, with Hugging Face's defaults. */
+export interface GPT2Config {
+  readonly vocab_size: number;
+  readonly n_positions: number;
+  readonly n_embd: number;
+  readonly n_layer: number;
+  readonly n_head: number;
+  readonly n_inner: number | null;
+  readonly activation_function: string;
+  readonly embd_pdrop: number;
+  readonly resid_pdrop: number;
+  readonly attn_pdrop: number;
+  readonly layer_norm_epsilon: number;
+  readonly initializer_range: number;
+  readonly scale_attn_weights: boolean;
+  readonly scale_attn_by_inverse_layer_idx: boolean;
+  readonly tie_word_embeddings: boolean;
+}
+const defaults: GPT2Config = {
+  vocab_size: 50257,
+  n_positions: 1024,
+  n_embd: 768,
+  n_layer: 12,
+  n_head: 12,
+  n_inner: null,
+  activation_function: 'gelu_new',
+  embd_pdrop: 0.1,
+  resid_pdrop: 0.1,
+  attn_pdrop: 0.1,
+  layer_norm_epsilon: 1e-5,
+  initializer_range: 0.02,
+  scale_attn_weights: true,
+  scale_attn_by_inverse_layer_idx: false,
+  tie_word_embeddings: true,
+};
+
+class Attention {
+  readonly c_attn: Conv1D;
+  readonly c_proj: Conv1D;
+  readonly #config: GPT2Config;
+  readonly #scale: number;
+  constructor(c: GPT2Config, layer: number) {
+    const deviation = c.initializer_range;
+    this.#config = c;
+    this.#scale = (c.scale_attn_weights ? (c.n_embd / c.n_head) ** -0.5 : 1) / (c.scale_attn_by_inverse_layer_idx ? layer + 1 : 1);
+    this.c_attn = new Conv1D(c.n_embd, 3 * c.n_embd, normal(deviation));
+    this.c_proj = new Conv1D(c.n_embd, c.n_embd, normal(deviation / Math.sqrt(2 * c.n_layer)));
+  }
+  forward(x: Tensor, ctx: Context, mask: Tensor, past: Past | null): { y: Tensor; present: Past } {
+    const { n_embd: C, n_head: H, attn_pdrop, resid_pdrop } = this.#config;
+    const [B, T] = x.shape as [number, number];
+    const qkv = this.c_attn.forward(x).reshape([B, T, 3, H, C / H]).permute([2, 0, 3, 1, 4]); // (3, B, H, T, D)
+    const [q, key, value] = split(qkv, 3, 0).map((t) => squeeze(t, 0)) as [Tensor, Tensor, Tensor]; // (B, H, T, D)
+    const o = attention(q, key, value, ctx, { mask, scale: this.#scale, dropout: attn_pdrop, past });
+    const y = this.c_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C])); // (B, T, C)
+    return { y: dropout(y, resid_pdrop, ctx), present: { key, value } };
+  }
+}
+
+class MLP {
+  readonly c_fc: Conv1D;
+  readonly c_proj: Conv1D;
+  readonly #config: GPT2Config;
+  constructor(c: GPT2Config) {
+    const inner = c.n_inner ?? 4 * c.n_embd;
+    this.#config = c;
+    this.c_fc = new Conv1D(c.n_embd, inner, normal(c.initializer_range));
+    this.c_proj = new Conv1D(inner, c.n_embd, normal(c.initializer_range / Math.sqrt(2 * c.n_layer)));
+  }
+  forward(x: Tensor, ctx: Context): Tensor {
+    const act = activation(this.#config.activation_function);
+    return dropout(this.c_proj.forward(act(this.c_fc.forward(x))), this.#config.resid_pdrop, ctx);
+  }
+}
+
+class Block {
+  readonly ln_1: LayerNorm;
+  readonly attn: Attention;
+  readonly ln_2: LayerNorm;
+  readonly mlp: MLP;
+  constructor(c: GPT2Config, layer: number) {
+    const epsilon = c.layer_norm_epsilon;
+    this.ln_1 = new LayerNorm(c.n_embd, { epsilon });
+    this.attn = new Attention(c, layer);
+    this.ln_2 = new LayerNorm(c.n_embd, { epsilon });
+    this.mlp = new MLP(c);
+  }
+  forward(x: Tensor, ctx: Context, mask: Tensor, past: Past | null): { x: Tensor; present: Past } {
+    const { y, present } = this.attn.forward(this.ln_1.forward(x), ctx, mask, past);
+    const h = x.add(y);
+    return { x: h.add(this.mlp.forward(this.ln_2.forward(h), ctx)), present };
+  }
+}
+
+class GPT2Model {
+  readonly wte: Embedding;
+  readonly wpe: Embedding;
+  readonly h: readonly Block[];
+  readonly ln_f: LayerNorm;
+  constructor(c: GPT2Config) {
+    this.wte = new Embedding(c.vocab_size, c.n_embd, normal(c.initializer_range));
+    this.wpe = new Embedding(c.n_positions, c.n_embd, normal(c.initializer_range));
+    this.h = Array.from({ length: c.n_layer }, (_, layer) => new Block(c, layer));
+    this.ln_f = new LayerNorm(c.n_embd, { epsilon: c.layer_norm_epsilon });
+  }
+}
+
+/** GPT-2 with its language-model head, in Hugging Face's weight names. */
+export class GPT2LMHeadModel implements CausalLM {
+  readonly config: GPT2Config;
+  readonly transformer: GPT2Model;
+  readonly lm_head: { readonly weight: Parameter };
+  constructor(config: Readonly<Record<string, unknown>>) {
+    const c = readConfig('gpt2', config, defaults, {
+      // Without these the computation is another one, or they change nothing in float32.
+      refuse: { add_cross_attention: true },
+    });
+    if (c.n_embd % c.n_head) throw new Error(`gpt2: n_embd ${c.n_embd} doesn't divide into n_head ${c.n_head}`);
+    this.config = c;
+    this.transformer = new GPT2Model(c);
+    const { weight } = this.transformer.wte;
+    this.lm_head = { weight: c.tie_word_embeddings ? weight : parameter([c.vocab_size, c.n_embd], normal(c.initializer_range)) };
+  }
+  get contextLength(): number {
+    return this.config.n_positions;
+  }
+  get layers(): number {
+    return this.config.n_layer;
+  }
+  get cacheHeads(): number {
+    return this.config.n_head;
+  }
+  get headWidth(): number {
+    return this.config.n_embd / this.config.n_head;
+  }
+
+  forward(ids: Tensor, ctx: Context, o: ForwardOptions = {}): Hidden {
+    const { wte, wpe, h, ln_f } = this.transformer;
+    const T = ids.shape[1]!;
+    if (ids.rank !== 2) throw new Error(`gpt2: ids ${show(ids.shape)}; needs (B, T)`);
+    if (typeof T === 'number' && T > this.contextLength)
+      throw new Error(`gpt2: a sequence of ${T} tokens, but n_positions is ${this.contextLength}; cut it or train with more positions`);
+    let mask = o.mask ?? causalMask(ids, 1);
+    if (o.attentionMask) mask = mask.add(paddingMask(o.attentionMask));
+    const positions = o.positions
+      ? wpe.forward(o.positions) // (B, T, C)
+      : typeof T === 'number'
+        ? slice(wpe.weight, 0, 0, T) // (T, C)
+        : wpe.forward(range(sizeOf(ids, 1), T));
+    let x = dropout(wte.forward(ids).add(positions), this.config.embd_pdrop, ctx); // (B, T, C)
+    const all = [x];
+    const present: Past[] = [];
+    h.forEach((block, layer) => {
+      const out = block.forward(x, ctx, mask, o.past?.[layer] ?? null);
+      x = out.x;
+      all.push(x);
+      present.push(out.present);
+    });
+    const last = ln_f.forward(x);
+    return { last, all: [...all.slice(0, -1), last], present };
+  }
+
+  head(hidden: Tensor): Tensor {
+    return matmul(hidden, this.lm_head.weight, { transB: true }); // (…, V)
+  }
+
+  loss(ids: Tensor, labels: Tensor, ctx: Context, { shift = true, ...o }: ForwardOptions & { shift?: boolean } = {}): Tensor {
+    const [B, T] = ids.shape as [number, number];
+    const { last } = this.forward(ids, ctx, o);
+    const none = constant(new BigInt64Array(B).fill(-100n), [B, 1]);
+    const next = shift ? concat([slice(labels, 1, 1), none], 1) : labels; // (B, T)
+    return linearCrossEntropy(last.reshape([B * T, this.config.n_embd]), this.lm_head.weight, next.reshape([B * T])).loss;
+  }
+}

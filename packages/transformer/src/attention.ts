@@ -1,0 +1,64 @@
+// Scaled dot-product attention (Vaswani et al., 2017): every query takes a mean of the values, weighted by how well it
+// matches their keys.
+import { concat, matmul, mul, override, show, softmax, splitLike, sub, sum, type Tensor } from '@brickwork/graph';
+import { dropoutMask, type Context } from '@brickwork/nn';
+
+/** Keys and values of earlier tokens, (B, H, P, D) each, which stay where they are. */
+export interface Past {
+  readonly key: Tensor;
+  readonly value: Tensor;
+}
+
+/** What changes the attention of one call. */
+export interface AttentionOptions {
+  /** Added to the scores: 0 where a query may look, a large negative number where not. Broadcast to (B, H, T, S). */
+  readonly mask?: Tensor | null;
+  /** Multiplies the scores; 1/√D unless given. */
+  readonly scale?: number;
+  /** Probability with which a weight is dropped while training. */
+  readonly dropout?: number;
+  /** Keys and values that stand before `k` and `v`. */
+  readonly past?: Past | null;
+}
+
+/** Added to scores that a query must not see; e^-1e9 is 0 in float32. */
+export const masked = -1e9;
+
+/**
+ * softmax(q k' · scale + mask) v for queries (B, H, T, D), keys (B, H, S, D) and values (B, H, S, E): (B, H, T, E).
+ *
+ * The gradient keeps the weights P of the forward pass: with g the gradient of the result o,
+ * dv = P' g, dP = g v', dS = P (dP - sum(g o)), dq = dS k · scale, dk = dS' q · scale.
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: AttentionOptions = {}): Tensor {
+  const D = q.shape.at(-1);
+  if (q.rank !== 4 || k.rank !== 4 || v.rank !== 4 || k.shape[3] !== D || k.shape[2] !== v.shape[2] || k.shape[1] !== q.shape[1])
+    throw new Error(`attention: q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)}; needs (B, H, T, D), (B, H, S, D), (B, H, S, E)`);
+  const { mask = null, scale = 1 / Math.sqrt(D as number), dropout = 0, past = null } = o;
+  if (past) return withPast(q, k, v, past, mask, scale);
+  const scores = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)
+  const P = softmax(mask ? scores.add(mask) : scores); // (B, H, T, S)
+  const keep = dropoutMask(P.shape, dropout, ctx);
+  const weights = keep ? mul(P, keep) : P;
+  const y = matmul(weights, v); // (B, H, T, E)
+  return override(y, [q, k, v], (g) => {
+    const dWeights = matmul(g, v, { transB: true });
+    const dP = keep ? mul(dWeights, keep) : dWeights;
+    const dS = mul(P, sub(dP, sum(mul(g, y), [-1], true)));
+    return [
+      matmul(dS, k, { alpha: scale }),
+      matmul(dS, q, { transA: true, alpha: scale }),
+      matmul(weights, g, { transA: true }),
+    ];
+  });
+}
+
+// The keys and values of the past are never joined to the new ones, only their scores are: (B, H, T, P + S).
+function withPast(q: Tensor, k: Tensor, v: Tensor, past: Past, mask: Tensor | null, scale: number): Tensor {
+  const before = matmul(q, past.key, { transB: true, alpha: scale }); // (B, H, T, P)
+  const now = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)
+  const joined = concat([before, now], 3); // (B, H, T, P+S)
+  const weights = softmax(mask ? joined.add(mask) : joined);
+  const [first, second] = splitLike(weights, [before, now], 3);
+  return matmul(first!, past.value).add(matmul(second!, v)); // (B, H, T, E)
+}
