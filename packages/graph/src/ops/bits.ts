@@ -20,4 +20,5 @@ const BitShift: Op<object> = {
   grad: () => [null, null],
 };
 /** x >>> bits for uint32. */
-export const shiftRight = (x: Tensor, bits: number): Tensor => apply(BitShift, [x, constant(Uint32Array.of(bits), [])], {});
+export const shiftRight = (x: Tensor, bits: number): Tensor =>
+  apply(BitShift, [x, constant(Uint32Array.of(bits), [])], {});

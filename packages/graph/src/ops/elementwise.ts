@@ -21,7 +21,8 @@ export function broadcast(a: Shape, b: Shape, what: string): Shape {
 
 type BinaryGrad = (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => [Tensor | null, Tensor | null];
 const sameType = (what: string, a: Tensor, b: Tensor): void => {
-  if (a.dtype !== b.dtype) throw new Error(`${what}: ${a.dtype} ${show(a.shape)} with ${b.dtype} ${show(b.shape)}; cast one of them`);
+  if (a.dtype !== b.dtype)
+    throw new Error(`${what}: ${a.dtype} ${show(a.shape)} with ${b.dtype} ${show(b.shape)}; cast one of them`);
 };
 function binary(name: string, grad: BinaryGrad): Op<object> {
   const what = name.toLowerCase();
@@ -98,9 +99,14 @@ const Where: Op<object> = {
   grad: ([g], [c, a, b]) => [null, sumTo(where(c!, g!, 0), a!), sumTo(where(c!, 0, g!), b!)],
 };
 /** a where the bool condition holds, b elsewhere. */
-export const where = (condition: Tensor, a: Operand, b: Operand): Tensor => apply(Where, [condition, tensor(a), tensor(b)], {});
+export const where = (condition: Tensor, a: Operand, b: Operand): Tensor =>
+  apply(Where, [condition, tensor(a), tensor(b)], {});
 
-function unary<A = object>(name: string, grad: Op<A>['grad'] | null, onnx?: (attrs: A) => Record<string, Attribute>): Op<A> {
+function unary<A = object>(
+  name: string,
+  grad: Op<A>['grad'] | null,
+  onnx?: (attrs: A) => Record<string, Attribute>,
+): Op<A> {
   return { name, infer: ([x]) => [x!.shape], ...(grad ? { grad } : {}), ...(onnx ? { onnx } : {}) };
 }
 const Neg = unary('Neg', ([g]) => [neg(g!)]);
@@ -123,7 +129,10 @@ const LeakyRelu = unary<{ slope: number }>(
   ([g], [x], _y, { slope }) => [where(greater(x!, 0), g!, mul(g!, slope))],
   ({ slope }) => ({ alpha: float(slope) }),
 );
-const Clip = { ...unary('Clip', null), grad: ([g], [x, low, high]) => [where(and(greater(x!, low!), less(x!, high!)), g!, 0), null, null] } as Op<object>;
+const Clip = {
+  ...unary('Clip', null),
+  grad: ([g], [x, low, high]) => [where(and(greater(x!, low!), less(x!, high!)), g!, 0), null, null],
+} as Op<object>;
 const Not: Op<object> = { name: 'Not', infer: ([x]) => [x!.shape], grad: () => [null] };
 
 /** -x. */

@@ -5,6 +5,7 @@ import { shapeOf } from './shape.ts';
 const ConstantOfShape: Op<{ to: Shape }> = {
   name: 'ConstantOfShape',
   infer: (_, { to }) => [{ shape: to, dtype: 'float32' }],
+  grad: () => [null],
 };
 /** float32 zeros in the shape of `x`. Never `x * 0`, which keeps NaN and infinity. */
 export function zerosLike(x: Tensor): Tensor {
@@ -15,6 +16,7 @@ export function zerosLike(x: Tensor): Tensor {
 const Range: Op<{ size: number | string; dtype: DType }> = {
   name: 'Range',
   infer: (_, { size, dtype }) => [{ shape: [size], dtype }],
+  grad: () => [null, null, null],
 };
 /** int64 numbers 0, 1, … up to, not including, the int64 scalar `n`; `size` names the axis. */
 export function range(n: Tensor, size: number | string): Tensor {

@@ -1,21 +1,34 @@
 // Looking rows and elements up by index, and the sums that their gradients are.
 import { apply, constant, ints, show, type Op, type Tensor } from '../tensor.ts';
 import { zerosLike } from './fill.ts';
-import { axisOf, expandLike, reshape, unsqueeze } from './shape.ts';
+import { axisOf, expandLike, permute, reshape, unsqueeze } from './shape.ts';
 
 const Gather: Op<{ axis: number }> = {
   name: 'Gather',
   infer: ([x, index], { axis }) => [[...x!.shape.slice(0, axis), ...index!.shape, ...x!.shape.slice(axis + 1)]],
   onnx: ({ axis }) => ({ axis }),
   grad: ([g], [x, index], _y, { axis }) => {
-    if (axis !== 0) throw new Error(`gather: no gradient along axis ${axis}; move that axis to the front`);
     const rows = reshape(index!, [-1]);
-    return [scatterAdd(zerosLike(x!), rows, reshape(g!, [-1, ...x!.shape.slice(1)])), null];
+    if (axis === 0) return [scatterAdd(zerosLike(x!), rows, reshape(g!, [-1, ...x!.shape.slice(1)])), null];
+    // Along another axis: that axis goes to the front, and back after the sum.
+    const around = [...x!.shape.slice(0, axis), ...x!.shape.slice(axis + 1)];
+    const front = [axis, ...around.map((_, i) => (i < axis ? i : i + 1))];
+    const own = g!.shape.map((_, i) => i);
+    const moved = permute(g!, [...own.splice(axis, index!.rank), ...own]); // (…index, …around)
+    const summed = scatterAdd(permute(zerosLike(x!), front), rows, reshape(moved, [-1, ...around]));
+    return [
+      permute(
+        summed,
+        front.map((_, i) => front.indexOf(i)),
+      ),
+      null,
+    ];
   },
 };
 /** Rows (or, along another axis, slices) by int64 index: (V, C) by (B, T) gives (B, T, C). */
 export function gather(x: Tensor, index: Tensor, axis = 0): Tensor {
-  if (index.dtype !== 'int64' && index.dtype !== 'int32') throw new Error(`gather: the index is ${index.dtype}, not int64`);
+  if (index.dtype !== 'int64' && index.dtype !== 'int32')
+    throw new Error(`gather: the index is ${index.dtype}, not int64`);
   return apply(Gather, [x, index], { axis: axisOf('gather', x, axis) });
 }
 
@@ -27,7 +40,8 @@ const GatherElements: Op<{ axis: number }> = {
 };
 /** Elements by int64 index along one axis; the result has the shape of the index. */
 export function gatherElements(x: Tensor, index: Tensor, axis = -1): Tensor {
-  if (x.rank !== index.rank) throw new Error(`gatherElements: ${show(x.shape)} by ${show(index.shape)}: the ranks differ`);
+  if (x.rank !== index.rank)
+    throw new Error(`gatherElements: ${show(x.shape)} by ${show(index.shape)}: the ranks differ`);
   return apply(GatherElements, [x, index], { axis: axisOf('gatherElements', x, axis) });
 }
 
@@ -35,7 +49,8 @@ export function gatherElements(x: Tensor, index: Tensor, axis = -1): Tensor {
 const ScatterElements: Op<{ axis: number }> = {
   name: 'ScatterElements',
   infer: ([x, index, update]) => {
-    if (String(index!.shape) !== String(update!.shape)) throw new Error(`scatterAdd: index ${show(index!.shape)} and update ${show(update!.shape)} differ`);
+    if (String(index!.shape) !== String(update!.shape))
+      throw new Error(`scatterAdd: index ${show(index!.shape)} and update ${show(update!.shape)} differ`);
     return [x!.shape];
   },
   onnx: ({ axis }) => ({ axis, reduction: 'add' }),

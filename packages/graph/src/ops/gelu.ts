@@ -1,6 +1,7 @@
 // Gaussian error linear unit (Hendrycks and Gimpel, 2016), exact and with the tanh approximation.
 import { apply, type Op, type Tensor } from '../tensor.ts';
 import { add, erf, exp, mul, sigmoid, sub } from './elementwise.ts';
+import { reshape } from './shape.ts';
 
 // y = x F(x), F the normal distribution;  dy/dx = F(x) + x f(x)
 const Gelu: Op<object> = {
@@ -30,4 +31,7 @@ const FastGelu: Op<object> = {
   },
 };
 /** GELU by tanh, as GPT-2 computes it: x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))). */
-export const geluTanh = (x: Tensor): Tensor => apply(FastGelu, [x], {});
+export function geluTanh(x: Tensor): Tensor {
+  // The engine's operator refuses scalars.
+  return x.rank ? apply(FastGelu, [x], {}) : reshape(geluTanh(reshape(x, [1])), []);
+}

@@ -10,10 +10,13 @@ import { reshape } from './shape.ts';
 // The two means are products with the column w / C, and mean and inv are kept from the forward pass.
 const LayerNormalization: Op<{ epsilon: number }> = {
   name: 'LayerNormalization',
-  infer: ([x, w]) => {
+  infer: ([x, w, b]) => {
     const row: Shape = [...x!.shape.slice(0, -1), 1];
     const C = x!.shape.at(-1);
-    if (w!.rank !== 1 || w!.shape[0] !== C) throw new Error(`layerNorm: ${show(x!.shape)} with weight ${show(w!.shape)}: needs (${C})`);
+    if (w!.rank !== 1 || w!.shape[0] !== C)
+      throw new Error(`layerNorm: ${show(x!.shape)} with weight ${show(w!.shape)}: needs (${C})`);
+    if (b && (b.rank !== 1 || b.shape[0] !== C))
+      throw new Error(`layerNorm: ${show(x!.shape)} with bias ${show(b.shape)}: needs (${C})`);
     return [x!.shape, row, row];
   },
   onnx: ({ epsilon }) => ({ axis: -1, epsilon: float(epsilon) }),
@@ -27,14 +30,20 @@ const LayerNormalization: Op<{ epsilon: number }> = {
   },
 };
 /** (x - mean) / sqrt(variance + epsilon) * weight + bias over the last axis. */
-export function layerNorm(x: Tensor, weight: Tensor, bias?: Tensor | null, { epsilon = 1e-5 }: { readonly epsilon?: number } = {}): Tensor {
+export function layerNorm(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor | null,
+  { epsilon = 1e-5 }: { readonly epsilon?: number } = {},
+): Tensor {
   return applyAll(LayerNormalization, bias ? [x, weight, bias] : [x, weight], { epsilon })[0]!;
 }
 
 /** x / sqrt(mean(x²) + epsilon) * weight over the last axis. */
 export function rmsNorm(x: Tensor, weight: Tensor, { epsilon = 1e-6 }: { readonly epsilon?: number } = {}): Tensor {
   const C = x.shape.at(-1);
-  if (weight.rank !== 1 || weight.shape[0] !== C) throw new Error(`rmsNorm: ${show(x.shape)} with weight ${show(weight.shape)}: needs (${C})`);
+  if (weight.rank !== 1 || weight.shape[0] !== C)
+    throw new Error(`rmsNorm: ${show(x.shape)} with weight ${show(weight.shape)}: needs (${C})`);
   const inv = reciprocal(sqrt(add(mean(mul(x, x), [-1], true), epsilon)));
   const n = mul(x, inv);
   return override(mul(n, weight), [x, weight], (g) => {

@@ -14,12 +14,15 @@ interface MatMulOptions {
 }
 
 function product(a: Tensor, b: Tensor, o: MatMulOptions): readonly (string | number)[] {
-  if (a.rank < 2 || b.rank < 2) throw new Error(`matmul: ${show(a.shape)} x ${show(b.shape)}: both need two axes or more`);
+  if (a.rank < 2 || b.rank < 2)
+    throw new Error(`matmul: ${show(a.shape)} x ${show(b.shape)}: both need two axes or more`);
   const [m, k] = o.transA ? [a.shape.at(-1)!, a.shape.at(-2)!] : [a.shape.at(-2)!, a.shape.at(-1)!];
   const [q, n] = o.transB ? [b.shape.at(-1)!, b.shape.at(-2)!] : [b.shape.at(-2)!, b.shape.at(-1)!];
   if (k !== q) {
     const mark = (s: string, t?: boolean): string => s + (t ? "'" : '');
-    throw new Error(`matmul: ${mark(show(a.shape), o.transA)} x ${mark(show(b.shape), o.transB)}: inner dims ${k} and ${q} differ`);
+    throw new Error(
+      `matmul: ${mark(show(a.shape), o.transA)} x ${mark(show(b.shape), o.transB)}: inner dims ${k} and ${q} differ`,
+    );
   }
   return [...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul'), m, n];
 }
@@ -39,7 +42,12 @@ const FusedMatMul: Op<MatMulOptions> = {
   grad: ([g], [a, b], _y, o) => gradients(g!, a!, b!, o),
 };
 
-function gradients(g: Tensor, a: Tensor, b: Tensor, { transA = false, transB = false, alpha = 1 }: MatMulOptions): Tensor[] {
+function gradients(
+  g: Tensor,
+  a: Tensor,
+  b: Tensor,
+  { transA = false, transB = false, alpha = 1 }: MatMulOptions,
+): Tensor[] {
   const da = transA ? matmul(b, g, { transA: transB, transB: true, alpha }) : matmul(g, b, { transB: !transB, alpha });
   let db: Tensor;
   if (!transB && !transA && b.rank === 2 && a.rank > 2) {
@@ -59,9 +67,11 @@ export function matmul(a: Tensor, b: Tensor, o: MatMulOptions = {}): Tensor {
 const Gemm: Op<{ transB: boolean }> = {
   name: 'Gemm',
   infer: ([x, w, b], o) => {
-    if (x!.rank !== 2 || w!.rank !== 2) throw new Error(`gemm: ${show(x!.shape)} x ${show(w!.shape)}: both need two axes`);
+    if (x!.rank !== 2 || w!.rank !== 2)
+      throw new Error(`gemm: ${show(x!.shape)} x ${show(w!.shape)}: both need two axes`);
     const shape = product(x!, w!, o);
-    if (b) broadcast(shape, b.shape, 'gemm bias');
+    if (b && String(broadcast(shape, b.shape, 'gemm bias')) !== String(shape))
+      throw new Error(`gemm: bias ${show(b.shape)} is larger than the product ${show(shape)}`);
     return [shape];
   },
   onnx: ({ transB }) => ({ transB: transB ? 1 : 0 }),
@@ -72,6 +82,11 @@ const Gemm: Op<{ transB: boolean }> = {
   ],
 };
 /** x w + b for matrices: (N, K) x (K, M) + (M) = (N, M); `transB` reads w as (M, K). */
-export function gemm(x: Tensor, w: Tensor, b?: Tensor | null, { transB = false }: { readonly transB?: boolean } = {}): Tensor {
+export function gemm(
+  x: Tensor,
+  w: Tensor,
+  b?: Tensor | null,
+  { transB = false }: { readonly transB?: boolean } = {},
+): Tensor {
   return apply(Gemm, b ? [x, w, b] : [x, w], { transB });
 }

@@ -1,5 +1,17 @@
 // Reductions over axes: sum, mean, maximum, minimum, arg max, top-k.
-import { apply, applyAll, constant, count, ints, scalar, show, type Dim, type Op, type Shape, type Tensor } from '../tensor.ts';
+import {
+  apply,
+  applyAll,
+  constant,
+  count,
+  ints,
+  scalar,
+  show,
+  type Dim,
+  type Op,
+  type Shape,
+  type Tensor,
+} from '../tensor.ts';
 import { div, equal, mul } from './elementwise.ts';
 import { cast } from './cast.ts';
 import { scatterAddElements } from './gather.ts';
@@ -64,7 +76,10 @@ export function mean(x: Tensor, axes?: readonly number[], keep = false): Tensor 
   const total = sum(x, at, keep);
   if (n !== null) return mul(total, 1 / n);
   const sizes = at.map((a) => cast(reshape(slice(shapeOf(x), 0, a, a + 1), []), 'float32'));
-  return div(total, sizes.reduce((a, b) => mul(a, b), scalar(1)));
+  return div(
+    total,
+    sizes.reduce((a, b) => mul(a, b), scalar(1)),
+  );
 }
 
 /**
@@ -110,7 +125,8 @@ const TopK: Op<{ k: number; axis: number }> = {
 export function topk(x: Tensor, k: number, axis = -1): [values: Tensor, indices: Tensor] {
   const at = axisOf('topk', x, axis);
   const d = x.shape[at];
-  if (!(Number.isInteger(k) && k > 0) || (typeof d === 'number' && k > d)) throw new Error(`topk: k is ${k} for axis ${axis} of ${show(x.shape)}`);
+  if (!(Number.isInteger(k) && k > 0) || (typeof d === 'number' && k > d))
+    throw new Error(`topk: k is ${k} for axis ${axis} of ${show(x.shape)}`);
   const [values, indices] = applyAll(TopK, [x, ints([k])], { k, axis: at });
   return [values!, indices!];
 }

@@ -1,16 +1,5 @@
 // Operators that move values without computing: reshape, transpose, expand, slice, concat, split, pad.
-import {
-  apply,
-  applyAll,
-  constant,
-  count,
-  ints,
-  show,
-  type Dim,
-  type Op,
-  type Shape,
-  type Tensor,
-} from '../tensor.ts';
+import { apply, applyAll, constant, count, ints, show, type Dim, type Op, type Shape, type Tensor } from '../tensor.ts';
 import { sumTo } from './reduce.ts';
 import { zerosLike } from './fill.ts';
 
@@ -22,7 +11,11 @@ export function axisOf(what: string, x: Tensor, axis: number): number {
   return at;
 }
 
-const ShapeOf: Op<object> = { name: 'Shape', infer: ([x]) => [{ shape: [x!.rank], dtype: 'int64' }] };
+const ShapeOf: Op<object> = {
+  name: 'Shape',
+  infer: ([x]) => [{ shape: [x!.rank], dtype: 'int64' }],
+  grad: () => [null],
+};
 /** The shape as a 1-D int64 tensor, constant where it is fully known. */
 export function shapeOf(x: Tensor): Tensor {
   return count(x.shape) === null ? apply(ShapeOf, [x], {}) : ints(x.shape as number[]);
@@ -82,7 +75,8 @@ export function reshape(x: Tensor, to: Shape): Tensor {
   if (x.node?.op === (Reshape as Op<never>)) {
     // A reshape of a reshape is one reshape, unless a symbolic axis is only known in between.
     const source = x.node.inputs[0]!;
-    if (target.every((d) => typeof d === 'number' || source.shape.includes(d)) && source !== x) return reshape(source, target);
+    if (target.every((d) => typeof d === 'number' || source.shape.includes(d)) && source !== x)
+      return reshape(source, target);
   }
   if (x.data) return constant(x.data, target as number[], x.dtype);
   let free = 0;
@@ -93,7 +87,8 @@ export function reshape(x: Tensor, to: Shape): Tensor {
     const at = x.shape.indexOf(d);
     return at < 0 ? ints([-1]) : slice(shapeOf(x), 0, at, at + 1);
   });
-  if (target.filter((d) => typeof d === 'string' && !x.shape.includes(d)).length > 1) fail('more than one axis is not known');
+  if (target.filter((d) => typeof d === 'string' && !x.shape.includes(d)).length > 1)
+    fail('more than one axis is not known');
   return apply(Reshape, [x, concat(parts, 0)], { to: target });
 }
 
@@ -104,9 +99,11 @@ export function reshapeLike(x: Tensor, like: Tensor): Tensor {
   return apply(Reshape, [x, shapeOf(like)], { to: like.shape });
 }
 
-/** Adds an axis of size 1. */
+/** Adds an axis of size 1, which becomes axis `axis` of the result. */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
   const at = axis < 0 ? axis + x.rank + 1 : axis;
+  if (!Number.isInteger(at) || at < 0 || at > x.rank)
+    throw new Error(`unsqueeze: axis ${axis} in ${show(x.shape)}; needs ${-x.rank - 1} to ${x.rank}`);
   return apply(Unsqueeze, [x, ints([at])], { at });
 }
 const Unsqueeze: Op<{ at: number }> = {
@@ -129,7 +126,17 @@ const Squeeze: Op<{ at: number }> = {
 
 const Expand: Op<{ to: Shape }> = {
   name: 'Expand',
-  infer: (_, { to }) => [to],
+  infer: ([x], { to }) => {
+    const extra = to.length - x!.rank;
+    x!.shape.forEach((d, i) => {
+      const wanted = to[i + extra];
+      if (extra < 0 || (d !== 1 && d !== wanted))
+        throw new Error(
+          `expand: ${show(x!.shape)} to ${show(to)}: axis ${i} is ${d}, not 1${extra < 0 ? '' : ` or ${wanted}`}`,
+        );
+    });
+    return [to];
+  },
   grad: ([g], [x]) => [sumTo(g!, x!), null],
 };
 /** Repeats axes of size 1 (and adds leading axes) so that `x` has the shape of `like`. */
@@ -138,10 +145,6 @@ export function expandLike(x: Tensor, like: Tensor): Tensor {
 }
 /** Repeats axes of size 1 (and adds leading axes) up to a known shape. */
 export function expand(x: Tensor, to: readonly number[]): Tensor {
-  to.forEach((d, i) => {
-    const own = x.shape[i - (to.length - x.rank)] ?? 1;
-    if (own !== 1 && own !== d) throw new Error(`expand: ${show(x.shape)} to ${show(to)}: axis ${i} is ${own}, not 1`);
-  });
   return apply(Expand, [x, ints(to)], { to });
 }
 
@@ -149,7 +152,12 @@ const Transpose: Op<{ perm: readonly number[] }> = {
   name: 'Transpose',
   infer: ([x], { perm }) => [perm.map((p) => x!.shape[p]!)],
   onnx: ({ perm }) => ({ perm }),
-  grad: ([g], _x, _y, { perm }) => [permute(g!, perm.map((_, i) => perm.indexOf(i)))],
+  grad: ([g], _x, _y, { perm }) => [
+    permute(
+      g!,
+      perm.map((_, i) => perm.indexOf(i)),
+    ),
+  ],
 };
 /** Reorders the axes: axis i of the result is axis `perm[i]` of `x`. */
 export function permute(x: Tensor, perm: readonly number[]): Tensor {
@@ -173,32 +181,57 @@ const Slice: Op<{ axis: number; start: number; end: number; step: number; size: 
   grad: ([g], [x], _y, { axis, start, end, step }) => {
     const d = x!.shape[axis];
     const nothing = [null, null, null, null];
-    if (typeof d !== 'number') throw new Error(`slice: no gradient along axis ${axis} of ${show(x!.shape)}, whose size is not known`);
-    if (step !== 1) throw new Error(`slice: no gradient for step ${step}; take steps of 1 and gather`);
-    return [pad(g!, axis, start, d - end), ...nothing];
+    if (typeof d !== 'number')
+      throw new Error(`slice: no gradient along axis ${axis} of ${show(x!.shape)}, whose size is not known`);
+    if (step === 1) return [pad(g!, axis, start, d - end), ...nothing];
+    // Zeros between the values, and around them; walking backwards, the first value is the last of the axis.
+    const size = g!.shape[axis] as number;
+    const forwards = step < 0 ? slice(g!, axis, -1, undefined, -1) : g!;
+    const spread = spreadOut(forwards, axis, Math.abs(step)); // (…, (size - 1) |step| + 1, …)
+    const first = step < 0 ? start + (size - 1) * step : start;
+    return [size ? pad(spread, axis, first, d - first - (size - 1) * Math.abs(step) - 1) : zerosLike(x!), ...nothing];
   },
 };
+// Puts step - 1 zeros between neighbours along an axis.
+function spreadOut(x: Tensor, axis: number, step: number): Tensor {
+  const size = x.shape[axis] as number;
+  const long = x.shape.map((d, i) => (i === axis ? size * step : d));
+  return slice(reshape(pad(unsqueeze(x, axis + 1), axis + 1, 0, step - 1), long), axis, 0, (size - 1) * step + 1);
+}
 /**
- * Part of one axis: from `start` up to, not including, `end`, each counted from the end where negative; `step` may be
- * negative to walk backwards.
+ * Part of one axis: from `start` up to, not including, `end` (the end of the axis unless given), each counted from the
+ * end where negative. `step` may be negative to walk backwards from `start`, to the beginning unless `end` is given.
  */
-export function slice(x: Tensor, axis: number, start: number, end: number = Number.MAX_SAFE_INTEGER, step = 1): Tensor {
+export function slice(x: Tensor, axis: number, start: number, end?: number, step = 1): Tensor {
   const at = axisOf('slice', x, axis);
+  if (![start, end ?? 0, step].every(Number.isInteger) || step === 0)
+    throw new Error(
+      `slice: axis ${axis} of ${show(x.shape)} from ${start} to ${end} by ${step}; needs whole numbers, the last not 0`,
+    );
   const d = x.shape[at]!;
-  const all = [ints([at]), ints([step])];
-  if (typeof d !== 'number') {
-    const size: Dim = start < 0 && end >= Number.MAX_SAFE_INTEGER && step === 1 ? -start : start >= 0 && end >= 0 && end < Number.MAX_SAFE_INTEGER ? end - start : `${d}[${start}:${end}:${step}]`;
-    return apply(Slice, [x, ints([start]), ints([end]), ...all], { axis: at, start, end, step, size });
+  const cut = (from: number, to: number, by: number, size: Dim): Tensor =>
+    apply(Slice, [x, ints([from]), ints([to]), ints([at]), ints([by])], {
+      axis: at,
+      start: from,
+      end: to,
+      step: by,
+      size,
+    });
+  const open = step > 0 ? Number.MAX_SAFE_INTEGER : Number.MIN_SAFE_INTEGER;
+  if (typeof d === 'string') {
+    let size: Dim = `${d}[${start}:${end ?? ''}:${step}]`;
+    if (step > 0 && end === undefined && start < 0) size = Math.ceil(-start / step);
+    if (step > 0 && end !== undefined && start >= 0 === end >= 0 && start <= end)
+      size = Math.ceil((end - start) / step);
+    return cut(start, end ?? open, step, size);
   }
-  const low = step > 0 ? 0 : -1;
-  const high = step > 0 ? d : d - 1;
+  const [low, high] = step > 0 ? [0, d] : [-1, d - 1];
   const clamp = (v: number): number => Math.min(high, Math.max(low, v < 0 ? v + d : v));
   const from = clamp(start);
-  const to = step < 0 && end < -d ? -1 : clamp(end);
+  const to = end === undefined ? (step > 0 ? d : -1) : clamp(end);
   const size = Math.max(0, Math.ceil((to - from) / step));
   if (size === d && step === 1) return x;
-  const written = to < 0 ? Number.MIN_SAFE_INTEGER : to;
-  return apply(Slice, [x, ints([from]), ints([written]), ...all], { axis: at, start: from, end: to, step, size });
+  return size ? cut(from, to < 0 ? open : to, step, size) : cut(0, 0, 1, 0);
 }
 
 const Pad: Op<{ axis: number; before: number; after: number }> = {
@@ -221,19 +254,21 @@ const Concat: Op<{ axis: number }> = {
   infer: (xs, { axis }) => {
     const first = xs[0]!;
     for (const x of xs)
-      if (x.rank !== first.rank || x.dtype !== first.dtype || x.shape.some((d, i) => i !== axis && d !== first.shape[i]))
-        throw new Error(`concat: ${first.dtype} ${show(first.shape)} and ${x.dtype} ${show(x.shape)} differ outside axis ${axis}`);
+      if (
+        x.rank !== first.rank ||
+        x.dtype !== first.dtype ||
+        x.shape.some((d, i) => i !== axis && d !== first.shape[i])
+      )
+        throw new Error(
+          `concat: ${first.dtype} ${show(first.shape)} and ${x.dtype} ${show(x.shape)} differ outside axis ${axis}`,
+        );
     const sizes = xs.map((x) => x.shape[axis]!);
     const known = sizes.every((d) => typeof d === 'number');
     const total: Dim = known ? (sizes as number[]).reduce((a, b) => a + b, 0) : sizes.join('+');
     return [first.shape.map((d, i) => (i === axis ? total : d))];
   },
   onnx: ({ axis }) => ({ axis }),
-  grad: ([g], xs, _y, { axis }) => {
-    const sizes = xs.map((x) => x.shape[axis]);
-    if (sizes.every((d) => typeof d === 'number')) return split(g!, sizes as number[], axis);
-    throw new Error(`concat: no gradient along axis ${axis}, whose sizes are not known: ${sizes.join(', ')}`);
-  },
+  grad: ([g], xs, _y, { axis }) => splitLike(g!, xs, axis),
 };
 /** Joins tensors along one axis. */
 export function concat(xs: readonly Tensor[], axis: number): Tensor {
@@ -246,7 +281,13 @@ const Split: Op<{ axis: number; sizes: readonly number[] }> = {
   name: 'Split',
   infer: ([x], { axis, sizes }) => sizes.map((n) => x!.shape.map((d, i) => (i === axis ? n : d))),
   onnx: ({ axis }) => ({ axis }),
-  grad: (gs, _x, ys, { axis }) => [concat(gs.map((g, i) => g ?? zerosLike(ys[i]!)), axis), null],
+  grad: (gs, _x, ys, { axis }) => [
+    concat(
+      gs.map((g, i) => g ?? zerosLike(ys[i]!)),
+      axis,
+    ),
+    null,
+  ],
 };
 /** Cuts one axis into parts: `sizes` lists theirs, or says into how many equal ones. */
 export function split(x: Tensor, sizes: number | readonly number[], axis: number): Tensor[] {
@@ -255,7 +296,9 @@ export function split(x: Tensor, sizes: number | readonly number[], axis: number
   if (typeof d !== 'number') throw new Error(`split: axis ${axis} of ${show(x.shape)} has no known size`);
   const parts = typeof sizes === 'number' ? Array.from({ length: sizes }, () => d / sizes) : sizes;
   if (parts.some((n) => !Number.isInteger(n) || n < 0) || parts.reduce((a, b) => a + b, 0) !== d)
-    throw new Error(`split: axis ${axis} of ${show(x.shape)} into ${typeof sizes === 'number' ? `${sizes} equal parts` : `[${sizes.join(', ')}]`}`);
+    throw new Error(
+      `split: axis ${axis} of ${show(x.shape)} into ${typeof sizes === 'number' ? `${sizes} equal parts` : `[${sizes.join(', ')}]`}`,
+    );
   return parts.length === 1 ? [x] : applyAll(Split, [x, ints(parts)], { axis: at, sizes: parts });
 }
 
@@ -274,8 +317,20 @@ const SplitLike: Op<{ axis: number; sizes: readonly Dim[] }> = {
   name: 'Split',
   infer: ([x], { axis, sizes }) => sizes.map((n) => x!.shape.map((d, i) => (i === axis ? n : d))),
   onnx: ({ axis }) => ({ axis }),
-  grad: (gs, _x, ys, { axis }) => [concat(gs.map((g, i) => g ?? zerosLike(ys[i]!)), axis), null],
+  grad: (gs, _x, ys, { axis }) => [
+    concat(
+      gs.map((g, i) => g ?? zerosLike(ys[i]!)),
+      axis,
+    ),
+    null,
+  ],
 };
+
+/** Joins all axes from `axis` on into one: (N, C, H, W) gives (N, C·H·W). */
+export function flatten(x: Tensor, axis = 1): Tensor {
+  const at = axis === x.rank ? axis : axisOf('flatten', x, axis);
+  return reshape(x, [...x.shape.slice(0, at), -1]);
+}
 
 const Identity: Op<object> = { name: 'Identity', infer: ([x]) => [x!.shape], grad: ([g]) => [g!] };
 /** The same values under another node. */
@@ -295,6 +350,9 @@ const Trilu: Op<{ upper: boolean; k: number }> = {
   grad: ([g], _x, _y, { upper, k }) => [trilu(g!, { upper, k }), null],
 };
 /** Keeps the lower (or upper) triangle of the last two axes, from the `k`-th diagonal; the rest becomes 0. */
-export function trilu(x: Tensor, { upper = false, k = 0 }: { readonly upper?: boolean; readonly k?: number } = {}): Tensor {
+export function trilu(
+  x: Tensor,
+  { upper = false, k = 0 }: { readonly upper?: boolean; readonly k?: number } = {},
+): Tensor {
   return apply(Trilu, [x, constant(BigInt64Array.of(BigInt(k)), [])], { upper, k });
 }

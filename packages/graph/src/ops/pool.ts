@@ -1,0 +1,121 @@
+// Pooling over images (N, C, H, W): the largest value or the mean of each window (LeCun et al., 1990).
+import { apply, applyAll, constant, count, show, type Op, type Shape, type Tensor } from '../tensor.ts';
+import { convTranspose2d } from './conv.ts';
+import { div, mul } from './elementwise.ts';
+import { zerosLike } from './fill.ts';
+import { gatherElements, scatterAddElements } from './gather.ts';
+import { expandLike, reshape, reshapeLike, shapeOf } from './shape.ts';
+import { leftOver, windowAttributes, windowOf, windows, type Pair, type Window, type WindowOptions } from './window.ts';
+
+function pooled(what: string, x: Tensor, o: Window): Shape {
+  if (x.rank !== 4) throw new Error(`${what}: ${show(x.shape)}; needs (N, C, H, W)`);
+  o.pads.forEach((p, i) => {
+    if (p >= o.kernel[i % 2]!)
+      throw new Error(
+        `${what}: padding [${o.pads.join(', ')}] leaves windows of [${o.kernel.join(', ')}] with nothing but padding`,
+      );
+  });
+  return [x.shape[0]!, x.shape[1]!, windows(what, x, 0, o), windows(what, x, 1, o)];
+}
+
+// The second output numbers each window's largest value, the first where several tie, in the flattened image stack.
+const MaxPool: Op<Window> = {
+  name: 'MaxPool',
+  infer: ([x], o) => {
+    const shape = pooled('maxPool2d', x!, o);
+    return [shape, { shape, dtype: 'int64' }];
+  },
+  onnx: windowAttributes,
+  grad: ([g], [x], [, index], o) => {
+    if (!g) return [null];
+    const apart = [0, 1].every((i) => o.kernel[i]! <= o.stride[i]! && o.dilation[i] === 1);
+    if (apart) return [apply(MaxUnpool, [g, index!, shapeOf(x!)], { ...o, to: x!.shape })];
+    const flat = scatterAddElements(reshape(zerosLike(x!), [-1]), reshape(index!, [-1]), reshape(g, [-1]), 0);
+    return [reshapeLike(flat, x!)];
+  },
+};
+// Puts every value where its index says, zeros elsewhere; right only where no two indices are the same.
+const MaxUnpool: Op<Window & { to: Shape }> = {
+  name: 'MaxUnpool',
+  infer: (_, { to }) => [to],
+  onnx: ({ kernel, stride, pads }) => ({ kernel_shape: kernel, strides: stride, pads }),
+  grad: ([g], [, index]) => [
+    reshapeLike(gatherElements(reshape(g!, [-1]), reshape(index!, [-1]), 0), index!),
+    null,
+    null,
+  ],
+};
+/**
+ * The largest value of each window; padding never wins. The stride is the kernel unless given. All of the gradient goes
+ * to the first largest value of a window, row by row.
+ */
+export function maxPool2d(x: Tensor, kernel: Pair, o: WindowOptions = {}): Tensor {
+  return applyAll(MaxPool, [x], windowOf('maxPool2d', kernel, { stride: kernel, ...o }))[0]!;
+}
+
+interface AverageAttributes extends Window {
+  readonly countIncludePad: boolean;
+}
+// The gradient of a sum over windows is a transposed convolution of each channel with ones.
+const AveragePool: Op<AverageAttributes> = {
+  name: 'AveragePool',
+  infer: ([x], o) => [pooled('averagePool2d', x!, o)],
+  onnx: ({ kernel, stride, pads, countIncludePad }) => ({
+    kernel_shape: kernel,
+    strides: stride,
+    pads,
+    count_include_pad: countIncludePad ? 1 : 0,
+  }),
+  grad: ([g], [x], _y, o) => {
+    const [h, w] = o.kernel;
+    const outputPadding = leftOver(x!, o, 'averagePool2d');
+    const share = o.countIncludePad ? mul(g!, 1 / (h * w)) : div(g!, sizes(x!, o));
+    const ones = constant(new Float32Array(h * w).fill(1), [1, 1, h, w]);
+    const alone = reshape(share, [-1, 1, share.shape[2]!, share.shape[3]!]); // (N·C, 1, H', W')
+    return [reshapeLike(convTranspose2d(alone, ones, null, { stride: o.stride, padding: o.pads, outputPadding }), x!)];
+  },
+};
+// How many values of the image each window holds: (1, 1, H', W').
+function sizes(x: Tensor, o: Window): Tensor {
+  const along = ([0, 1] as const).map((axis) => {
+    const d = x.shape[axis + 2] as number;
+    return Array.from({ length: windows('averagePool2d', x, axis, o) as number }, (_, i) => {
+      const start = i * o.stride[axis] - o.pads[axis];
+      return Math.min(d, start + o.kernel[axis]) - Math.max(0, start);
+    });
+  });
+  const [rows, columns] = along as [number[], number[]];
+  return constant(Float32Array.from(rows.flatMap((r) => columns.map((c) => r * c))), [
+    1,
+    1,
+    rows.length,
+    columns.length,
+  ]);
+}
+/**
+ * The mean of each window. The stride is the kernel unless given. With `countIncludePad` (the default, as in PyTorch)
+ * the zeros of the padding count as values; without, the mean is over the values of the image alone.
+ */
+export function averagePool2d(
+  x: Tensor,
+  kernel: Pair,
+  { countIncludePad = true, ...o }: Omit<WindowOptions, 'dilation'> & { readonly countIncludePad?: boolean } = {},
+): Tensor {
+  const window = windowOf('averagePool2d', kernel, { stride: kernel, ...o, dilation: 1 });
+  return apply(AveragePool, [x], { ...window, countIncludePad });
+}
+
+const GlobalAveragePool: Op<object> = {
+  name: 'GlobalAveragePool',
+  infer: ([x]) => {
+    if (x!.rank < 3) throw new Error(`globalAveragePool: ${show(x!.shape)}; needs (N, C, …places)`);
+    return [[...x!.shape.slice(0, 2), ...x!.shape.slice(2).map(() => 1)]];
+  },
+  grad: ([g], [x]) => {
+    const n = count(x!.shape.slice(2));
+    if (n === null) throw new Error(`globalAveragePool: no gradient for ${show(x!.shape)}, whose size is not known`);
+    return [expandLike(mul(g!, 1 / n), x!)];
+  },
+};
+/** The mean of each channel over all places, which stay as axes of size 1: (N, C, H, W) gives (N, C, 1, 1). */
+export const globalAveragePool = (x: Tensor): Tensor => apply(GlobalAveragePool, [x], {});
