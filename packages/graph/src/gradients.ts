@@ -1,6 +1,6 @@
 // Reverse-mode differentiation: walks the graph from the loss back and asks each operator for its part of the chain rule.
 import { topologicalOrder } from './order.ts';
-import { constant, count, show, type Tensor } from './tensor.ts';
+import { GraphError, constant, count, show, type Tensor } from './tensor.ts';
 import { add } from './ops/elementwise.ts';
 import { zerosLike } from './ops/fill.ts';
 import { addScattered } from './ops/gather.ts';
@@ -12,7 +12,8 @@ import { addScattered } from './ops/gather.ts';
  * @throws where the loss isn't one number, or an operator on the way has no gradient.
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
-  if (count(loss.shape) !== 1) throw new Error(`gradients: the loss is ${show(loss.shape)}; needs one number: take its sum or mean`);
+  if (count(loss.shape) !== 1)
+    throw new GraphError(`gradients: the loss is ${show(loss.shape)}; needs one number: take its sum or mean`);
   const order = topologicalOrder([loss]);
   const needs = new Set<Tensor>(wrt);
   for (const node of order) if (node.inputs.some((x) => needs.has(x))) for (const y of node.outputs) needs.add(y);
@@ -21,7 +22,7 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     const gs = node.outputs.map((y) => grads.get(y) ?? null);
     if (gs.every((g) => !g) || !node.inputs.some((x) => needs.has(x))) continue;
     const { op } = node;
-    if (!op.grad) throw new Error(`gradients: ${op.name} has no gradient`);
+    if (!op.grad) throw new GraphError(`gradients: ${op.name} has no gradient`);
     op.grad(gs, node.inputs, node.outputs, node.attrs as never).forEach((d, i) => {
       const x = node.inputs[i]!;
       if (!d || !needs.has(x)) return;

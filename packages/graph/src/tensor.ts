@@ -65,7 +65,12 @@ export interface Op<A = unknown> {
    * Given dLoss/dOutput for every output (null where the loss doesn't depend on it), returns dLoss/dInput for
    * every input, null where an input has no gradient. An operator without `grad` throws when differentiated.
    */
-  grad?(g: readonly (Tensor | null)[], inputs: readonly Tensor[], outputs: readonly Tensor[], attrs: A): (Tensor | null)[];
+  grad?(
+    g: readonly (Tensor | null)[],
+    inputs: readonly Tensor[],
+    outputs: readonly Tensor[],
+    attrs: A,
+  ): (Tensor | null)[];
 }
 
 /** One operator applied to inputs. Inputs may be {@link absent}. */
@@ -128,7 +133,7 @@ export function count(shape: Shape): number | null {
 export function input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor {
   for (const d of shape)
     if (typeof d === 'number' && !(Number.isInteger(d) && d >= 0))
-      throw new Error(`input ${name}: ${show(shape)} has the axis ${d}; axes are whole numbers or names`);
+      throw new GraphError(`input ${name}: ${show(shape)} has the axis ${d}; axes are whole numbers or names`);
   return new Tensor({ name, shape, dtype });
 }
 
@@ -147,7 +152,7 @@ const dtypes: [new (n: number) => Data, DType][] = [
 
 /** A constant tensor; the dtype follows the array unless given (bool, float16 and bfloat16 must be). */
 export function constant(data: Data, shape: readonly number[] = [data.length], dtype?: DType): Tensor {
-  if (count(shape) !== data.length) throw new Error(`constant: ${data.length} values don't fill ${show(shape)}`);
+  if (count(shape) !== data.length) throw new GraphError(`constant: ${data.length} values don't fill ${show(shape)}`);
   const found = dtype ?? dtypes.find(([type]) => data instanceof type)![1];
   return new Tensor({ shape, dtype: found, data });
 }
@@ -155,7 +160,8 @@ export function constant(data: Data, shape: readonly number[] = [data.length], d
 /** A float32 scalar constant. */
 export const scalar = (value: number): Tensor => constant(Float32Array.of(value), []);
 /** A 1-D int64 constant, as shapes, axes and indices are written. */
-export const ints = (values: readonly number[]): Tensor => constant(BigInt64Array.from(values, BigInt), [values.length]);
+export const ints = (values: readonly number[]): Tensor =>
+  constant(BigInt64Array.from(values, BigInt), [values.length]);
 
 /** Applies an operator and returns all its outputs. Errors of the shape rule point at the caller's line. */
 export function applyAll<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
@@ -179,13 +185,21 @@ export function apply<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor
   return applyAll(op, inputs, attrs)[0]!;
 }
 
-// Drops this package's own frames from the top of the stack, so that the first one is the user's line.
-const here = new URL('.', import.meta.url).href;
+// Frames of this package and of the bricks (and of built-in functions that they call), which the user didn't write.
+const own = /[\\/](?:@brickwork|packages)[\\/](?:graph|nn)[\\/](?:src|dist)[\\/](?!.*\.test\.ts)/;
 function atCaller(error: unknown): unknown {
   if (error instanceof Error && error.stack) {
     const [head, ...frames] = error.stack.split('\n    at ');
-    while (frames.length > 1 && frames[0]!.includes(here)) frames.shift();
+    while (frames.length > 1 && (own.test(frames[0]!) || frames[0]!.endsWith('(<anonymous>)'))) frames.shift();
     error.stack = [head, ...frames].join('\n    at ');
   }
   return error;
+}
+
+/** What is wrong with a graph while it is traced; the first line of its stack is the user's. */
+export class GraphError extends Error {
+  constructor(message: string) {
+    super(message);
+    atCaller(this);
+  }
 }

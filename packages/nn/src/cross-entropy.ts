@@ -1,6 +1,7 @@
 // Cross-entropy of a linear classifier over many classes, as a language model's head has it: the loss and the gradients
 // of x and w without ever building the gradient of the logits.
 import {
+  GraphError,
   equal,
   constant,
   gather,
@@ -36,7 +37,9 @@ const int64 = (value: number): Tensor => constant(BigInt64Array.of(BigInt(value)
  */
 export function linearCrossEntropy(x: Tensor, w: Tensor, labels: Tensor): { loss: Tensor; count: Tensor } {
   if (x.rank !== 2 || w.rank !== 2 || labels.rank !== 1 || x.shape[0] !== labels.shape[0])
-    throw new Error(`linearCrossEntropy: x ${show(x.shape)}, w ${show(w.shape)}, labels ${show(labels.shape)}; needs (N, C), (V, C), (N)`);
+    throw new GraphError(
+      `linearCrossEntropy: x ${show(x.shape)}, w ${show(w.shape)}, labels ${show(labels.shape)}; needs (N, C), (V, C), (N)`,
+    );
   const ignored = equal(labels, int64(ignoreIndex));
   const label = where(ignored, int64(0), labels); // (N)
   const counted = unsqueeze(where(ignored, 0, 1), 1); // (N, 1)

@@ -1,6 +1,20 @@
 // Dropout (Srivastava et al., 2014): while training each value is zeroed with probability p, the others grow by 1/(1-p).
 // The mask is a hash of the element's number and the step's seed, computed in the graph, so that a step repeats exactly.
-import { add, bitwiseXor, cast, constant, count, less, mul, override, range, shiftRight, show, type Tensor } from '@brickwork/graph';
+import {
+  GraphError,
+  add,
+  bitwiseXor,
+  cast,
+  constant,
+  count,
+  less,
+  mul,
+  override,
+  range,
+  shiftRight,
+  show,
+  type Tensor,
+} from '@brickwork/graph';
 import type { Context } from './context.ts';
 
 const int32 = (value: number): Tensor => constant(Int32Array.of(value), []);
@@ -13,7 +27,10 @@ function randomBits(ctx: Context, n: number): Tensor {
   let x = known.get(n);
   if (x) return x;
   const mix = (t: Tensor, shift: number): Tensor => bitwiseXor(t, cast(shiftRight(cast(t, 'uint32'), shift), 'int32'));
-  x = add(mul(cast(range(constant(BigInt64Array.of(BigInt(n)), []), n), 'int32'), int32(0x9e3779b9 | 0)), mul(ctx.seed, int32(0x7feb352d)));
+  x = add(
+    mul(cast(range(constant(BigInt64Array.of(BigInt(n)), []), n), 'int32'), int32(0x9e3779b9 | 0)),
+    mul(ctx.seed, int32(0x7feb352d)),
+  );
   x = mul(mix(x, 16), int32(0x85ebca6b | 0));
   x = mul(mix(x, 13), int32(0xc2b2ae35 | 0));
   x = mix(x, 16);
@@ -26,10 +43,11 @@ function randomBits(ctx: Context, n: number): Tensor {
  * call takes its bits from a stream of its own: the step's bits times an odd number.
  */
 export function dropoutMask(shape: readonly (number | string)[], p: number, ctx: Context): Tensor | null {
-  if (!(p >= 0 && p < 1)) throw new Error(`dropout: p is ${p}; needs 0 or more and less than 1`);
+  if (!(p >= 0 && p < 1)) throw new GraphError(`dropout: p is ${p}; needs 0 or more and less than 1`);
   if (!ctx.training || p === 0) return null;
   const n = count(shape);
-  if (n === null) throw new Error(`dropout: ${show(shape)} has sizes that are not known; trace training with numbers`);
+  if (n === null)
+    throw new GraphError(`dropout: ${show(shape)} has sizes that are not known; trace training with numbers`);
   const odd = Math.imul(ctx.stream() * 2 + 1, 0x9e3779b1) | 1;
   const draw = mul(randomBits(ctx, n), int32(odd));
   const kept = less(int32(Math.round(p * 2 ** 32 - 2 ** 31)), draw);
@@ -46,7 +64,7 @@ export function dropout(x: Tensor, p: number, ctx: Context): Tensor {
 export class Dropout {
   readonly p: number;
   constructor(p = 0.5) {
-    if (!(p >= 0 && p < 1)) throw new Error(`Dropout: p is ${p}; needs 0 or more and less than 1`);
+    if (!(p >= 0 && p < 1)) throw new GraphError(`Dropout: p is ${p}; needs 0 or more and less than 1`);
     this.p = p;
   }
   forward(x: Tensor, ctx: Context): Tensor {

@@ -1,5 +1,5 @@
 // Fully connected layers: y = x W' + b in PyTorch's weight layout, and y = x W + b in that of GPT-2's Conv1D.
-import { count, gemm, matmul, show, type Tensor } from '@brickwork/graph';
+import { GraphError, count, gemm, matmul, show, type Tensor } from '@brickwork/graph';
 import { uniform, zeros, type Initializer } from './initializers.ts';
 import { parameter, type Parameter } from './parameter.ts';
 
@@ -10,9 +10,17 @@ interface LinearOptions {
 }
 
 /** x (…, in) times w, plus b: one matrix product over all rows. */
-export function affine(x: Tensor, w: Tensor, b: Tensor | null, { transB = false }: { readonly transB?: boolean } = {}): Tensor {
+export function affine(
+  x: Tensor,
+  w: Tensor,
+  b: Tensor | null,
+  { transB = false }: { readonly transB?: boolean } = {},
+): Tensor {
   const [K, M] = transB ? [w.shape[1]!, w.shape[0]!] : [w.shape[0]!, w.shape[1]!];
-  if (x.shape.at(-1) !== K) throw new Error(`linear: ${show(x.shape)} into ${show(w.shape)}: the last axis is ${x.shape.at(-1)}, needs ${K}`);
+  if (x.shape.at(-1) !== K)
+    throw new GraphError(
+      `linear: ${show(x.shape)} into ${show(w.shape)}: the last axis is ${x.shape.at(-1)}, needs ${K}`,
+    );
   if (count(x.shape) === null) {
     const y = matmul(x, w, { transB }); // (…, M)
     return b ? y.add(b) : y;

@@ -1,6 +1,6 @@
 // Batch normalisation (Ioffe and Szegedy, 2015): every channel with mean 0 and variance 1, over the batch while
 // training, by running statistics afterwards.
-import { apply, count, float, show, type Op, type Tensor } from '../tensor.ts';
+import { GraphError, apply, count, float, show, type Op, type Tensor } from '../tensor.ts';
 import { add, div, mul, reciprocal, sqrt, sub } from './elementwise.ts';
 import { override } from './override.ts';
 import { mean, sum } from './reduce.ts';
@@ -9,10 +9,10 @@ import { reshape, stopGradient } from './shape.ts';
 function check(x: Tensor, channels: readonly Tensor[]): number {
   const C = x.shape[1];
   if (x.rank < 2 || typeof C !== 'number')
-    throw new Error(`batchNorm: ${show(x.shape)}; needs (N, C, …places) with a known C`);
+    throw new GraphError(`batchNorm: ${show(x.shape)}; needs (N, C, …places) with a known C`);
   for (const t of channels)
     if (t.rank !== 1 || t.shape[0] !== C)
-      throw new Error(`batchNorm: ${show(x.shape)} with ${show(t.shape)}: needs (${C})`);
+      throw new GraphError(`batchNorm: ${show(x.shape)} with ${show(t.shape)}: needs (${C})`);
   return C;
 }
 // One value per channel, ready to be broadcast over (N, C, …places).
@@ -73,7 +73,7 @@ export function batchNormTraining(
   const axes = places(x);
   const N = count(axes.map((a) => x.shape[a]!));
   if (N === null || N < 2)
-    throw new Error(
+    throw new GraphError(
       `batchNormTraining: ${show(x.shape)} has ${N ?? 'an unknown number of'} values per channel; needs 2 or more, known`,
     );
   const m = mean(x, axes); // (C)

@@ -1,5 +1,5 @@
 // Bit operations on integers, for random bits that are computed in the graph.
-import { apply, constant, type Op, type Tensor } from '../tensor.ts';
+import { GraphError, apply, constant, type Op, type Tensor } from '../tensor.ts';
 import { broadcast } from './elementwise.ts';
 
 const BitwiseXor: Op<object> = {
@@ -13,7 +13,7 @@ export const bitwiseXor = (a: Tensor, b: Tensor): Tensor => apply(BitwiseXor, [a
 const BitShift: Op<object> = {
   name: 'BitShift',
   infer: ([x]) => {
-    if (x!.dtype !== 'uint32') throw new Error(`shiftRight: ${x!.dtype}; needs uint32`);
+    if (x!.dtype !== 'uint32') throw new GraphError(`shiftRight: ${x!.dtype}; needs uint32`);
     return [x!.shape];
   },
   onnx: () => ({ direction: 'RIGHT' }),

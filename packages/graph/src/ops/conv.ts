@@ -1,5 +1,5 @@
 // Convolution over images (LeCun et al., 1989) and its transpose (Zeiler et al., 2010): each is the other's gradient.
-import { apply, show, type Op, type Shape, type Tensor } from '../tensor.ts';
+import { GraphError, apply, show, type Op, type Shape, type Tensor } from '../tensor.ts';
 import { matmul } from './matmul.ts';
 import { sum } from './reduce.ts';
 import { concat, pad, permute, reshape, slice } from './shape.ts';
@@ -35,7 +35,7 @@ function check(
   needs: string,
 ): void {
   const fail = (why: string): never => {
-    throw new Error(
+    throw new GraphError(
       `${what}: ${show(x.shape)} with weight ${show(w.shape)}${b ? ` and bias ${show(b.shape)}` : ''}: ${why}`,
     );
   };
@@ -74,7 +74,7 @@ export function conv2d(x: Tensor, w: Tensor, b?: Tensor | null, { groups = 1, ..
 function kernelOf(what: string, x: Tensor, w: Tensor): Pair {
   const [, , h, k] = w.shape;
   if (typeof h !== 'number' || typeof k !== 'number')
-    throw new Error(`${what}: ${show(x.shape)} with weight ${show(w.shape)}: needs four known axes`);
+    throw new GraphError(`${what}: ${show(x.shape)} with weight ${show(w.shape)}: needs four known axes`);
   return [h, k];
 }
 
@@ -114,7 +114,7 @@ const ConvTranspose: Op<TransposeAttributes> = {
       if (typeof d === 'string') return `(${o.stride[axis]}*(${d}-1)+${more})`;
       const n = o.stride[axis] * (d - 1) + more;
       if (n < 1)
-        throw new Error(
+        throw new GraphError(
           `convTranspose2d: ${show(x!.shape)} with weight ${show(w!.shape)}: the padding takes everything away`,
         );
       return n;
@@ -143,7 +143,7 @@ export function convTranspose2d(
   const window = windowOf(what, kernelOf(what, x, w), o);
   const extra = pair(what, 'outputPadding', outputPadding, 0);
   if (extra.some((e, i) => e >= window.stride[i]!))
-    throw new Error(
+    throw new GraphError(
       `${what}: outputPadding [${extra.join(', ')}] needs to be less than the stride [${window.stride.join(', ')}]`,
     );
   return apply(ConvTranspose, b ? [x, w, b] : [x, w], { ...window, groups, extra });

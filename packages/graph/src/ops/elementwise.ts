@@ -1,5 +1,16 @@
 // Arithmetic on every element, with NumPy's broadcasting: each gradient sums over the axes that were broadcast.
-import { apply, float, scalar, show, type Attribute, type Dim, type Op, type Shape, type Tensor } from '../tensor.ts';
+import {
+  GraphError,
+  apply,
+  float,
+  scalar,
+  show,
+  type Attribute,
+  type Dim,
+  type Op,
+  type Shape,
+  type Tensor,
+} from '../tensor.ts';
 import { cast } from './cast.ts';
 import { sumTo } from './reduce.ts';
 
@@ -14,7 +25,7 @@ export function broadcast(a: Shape, b: Shape, what: string): Shape {
     const x = a[a.length - n + i] ?? 1;
     const y = b[b.length - n + i] ?? 1;
     if (x !== y && x !== 1 && y !== 1)
-      throw new Error(`${what}: cannot broadcast ${show(a)} with ${show(b)}: axis ${i - n} is ${x} and ${y}`);
+      throw new GraphError(`${what}: cannot broadcast ${show(a)} with ${show(b)}: axis ${i - n} is ${x} and ${y}`);
     return x === 1 ? y : x;
   });
 }
@@ -22,7 +33,7 @@ export function broadcast(a: Shape, b: Shape, what: string): Shape {
 type BinaryGrad = (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => [Tensor | null, Tensor | null];
 const sameType = (what: string, a: Tensor, b: Tensor): void => {
   if (a.dtype !== b.dtype)
-    throw new Error(`${what}: ${a.dtype} ${show(a.shape)} with ${b.dtype} ${show(b.shape)}; cast one of them`);
+    throw new GraphError(`${what}: ${a.dtype} ${show(a.shape)} with ${b.dtype} ${show(b.shape)}; cast one of them`);
 };
 function binary(name: string, grad: BinaryGrad): Op<object> {
   const what = name.toLowerCase();
@@ -92,7 +103,7 @@ export const or = (a: Tensor, b: Tensor): Tensor => apply(Or, [a, b], {});
 const Where: Op<object> = {
   name: 'Where',
   infer: ([c, a, b]) => {
-    if (c!.dtype !== 'bool') throw new Error(`where: the condition is ${c!.dtype}, not bool`);
+    if (c!.dtype !== 'bool') throw new GraphError(`where: the condition is ${c!.dtype}, not bool`);
     sameType('where', a!, b!);
     return [{ shape: broadcast(c!.shape, broadcast(a!.shape, b!.shape, 'where'), 'where'), dtype: a!.dtype }];
   },

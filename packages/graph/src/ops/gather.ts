@@ -1,5 +1,5 @@
 // Looking rows and elements up by index, and the sums that their gradients are.
-import { apply, constant, ints, show, type Op, type Tensor } from '../tensor.ts';
+import { GraphError, apply, constant, ints, show, type Op, type Tensor } from '../tensor.ts';
 import { zerosLike } from './fill.ts';
 import { axisOf, expandLike, permute, reshape, unsqueeze } from './shape.ts';
 
@@ -28,7 +28,7 @@ const Gather: Op<{ axis: number }> = {
 /** Rows (or, along another axis, slices) by int64 index: (V, C) by (B, T) gives (B, T, C). */
 export function gather(x: Tensor, index: Tensor, axis = 0): Tensor {
   if (index.dtype !== 'int64' && index.dtype !== 'int32')
-    throw new Error(`gather: the index is ${index.dtype}, not int64`);
+    throw new GraphError(`gather: the index is ${index.dtype}, not int64`);
   return apply(Gather, [x, index], { axis: axisOf('gather', x, axis) });
 }
 
@@ -41,7 +41,7 @@ const GatherElements: Op<{ axis: number }> = {
 /** Elements by int64 index along one axis; the result has the shape of the index. */
 export function gatherElements(x: Tensor, index: Tensor, axis = -1): Tensor {
   if (x.rank !== index.rank)
-    throw new Error(`gatherElements: ${show(x.shape)} by ${show(index.shape)}: the ranks differ`);
+    throw new GraphError(`gatherElements: ${show(x.shape)} by ${show(index.shape)}: the ranks differ`);
   return apply(GatherElements, [x, index], { axis: axisOf('gatherElements', x, axis) });
 }
 
@@ -49,8 +49,14 @@ export function gatherElements(x: Tensor, index: Tensor, axis = -1): Tensor {
 const ScatterElements: Op<{ axis: number }> = {
   name: 'ScatterElements',
   infer: ([x, index, update]) => {
+    const shapes = `${show(x!.shape)} at ${show(index!.shape)} by ${show(update!.shape)}`;
     if (String(index!.shape) !== String(update!.shape))
-      throw new Error(`scatterAdd: index ${show(index!.shape)} and update ${show(update!.shape)} differ`);
+      throw new GraphError(`scatterAdd: ${shapes}: index and update differ`);
+    if (x!.rank !== index!.rank) throw new GraphError(`scatterAdd: ${shapes}: the ranks differ`);
+    if (index!.dtype !== 'int64' && index!.dtype !== 'int32')
+      throw new GraphError(`scatterAdd: the index is ${index!.dtype}, not int64`);
+    if (x!.dtype !== update!.dtype)
+      throw new GraphError(`scatterAdd: adds ${update!.dtype} to ${x!.dtype}; cast one of them`);
     return [x!.shape];
   },
   onnx: ({ axis }) => ({ axis, reduction: 'add' }),

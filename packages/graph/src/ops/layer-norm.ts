@@ -1,5 +1,5 @@
 // Layer normalisation (Ba et al., 2016) and its form without the mean, RMSNorm (Zhang and Sennrich, 2019).
-import { applyAll, float, show, type Op, type Shape, type Tensor } from '../tensor.ts';
+import { GraphError, applyAll, float, show, type Op, type Shape, type Tensor } from '../tensor.ts';
 import { add, mul, reciprocal, sqrt, sub } from './elementwise.ts';
 import { matmul } from './matmul.ts';
 import { override } from './override.ts';
@@ -14,9 +14,9 @@ const LayerNormalization: Op<{ epsilon: number }> = {
     const row: Shape = [...x!.shape.slice(0, -1), 1];
     const C = x!.shape.at(-1);
     if (w!.rank !== 1 || w!.shape[0] !== C)
-      throw new Error(`layerNorm: ${show(x!.shape)} with weight ${show(w!.shape)}: needs (${C})`);
+      throw new GraphError(`layerNorm: ${show(x!.shape)} with weight ${show(w!.shape)}: needs (${C})`);
     if (b && (b.rank !== 1 || b.shape[0] !== C))
-      throw new Error(`layerNorm: ${show(x!.shape)} with bias ${show(b.shape)}: needs (${C})`);
+      throw new GraphError(`layerNorm: ${show(x!.shape)} with bias ${show(b.shape)}: needs (${C})`);
     return [x!.shape, row, row];
   },
   onnx: ({ epsilon }) => ({ axis: -1, epsilon: float(epsilon) }),
@@ -43,7 +43,7 @@ export function layerNorm(
 export function rmsNorm(x: Tensor, weight: Tensor, { epsilon = 1e-6 }: { readonly epsilon?: number } = {}): Tensor {
   const C = x.shape.at(-1);
   if (weight.rank !== 1 || weight.shape[0] !== C)
-    throw new Error(`rmsNorm: ${show(x.shape)} with weight ${show(weight.shape)}: needs (${C})`);
+    throw new GraphError(`rmsNorm: ${show(x.shape)} with weight ${show(weight.shape)}: needs (${C})`);
   const inv = reciprocal(sqrt(add(mean(mul(x, x), [-1], true), epsilon)));
   const n = mul(x, inv);
   return override(mul(n, weight), [x, weight], (g) => {

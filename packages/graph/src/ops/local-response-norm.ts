@@ -1,6 +1,6 @@
 // Local response normalisation (Krizhevsky et al., 2012): each value is divided by the strength of its neighbours in
 // other channels at the same place.
-import { apply, float, show, type Op, type Tensor } from '../tensor.ts';
+import { GraphError, apply, float, show, type Op, type Tensor } from '../tensor.ts';
 import { add, log, mul, exp, sub } from './elementwise.ts';
 import { averagePool2d } from './pool.ts';
 import { reshape, reshapeLike } from './shape.ts';
@@ -22,9 +22,9 @@ function channelMeans(x: Tensor, size: number): Tensor {
 const LRN: Op<ResponseNorm> = {
   name: 'LRN',
   infer: ([x], { size }) => {
-    if (x!.rank !== 4) throw new Error(`localResponseNorm: ${show(x!.shape)}; needs (N, C, H, W)`);
+    if (x!.rank !== 4) throw new GraphError(`localResponseNorm: ${show(x!.shape)}; needs (N, C, H, W)`);
     if (!Number.isInteger(size) || size < 1 || size % 2 === 0)
-      throw new Error(`localResponseNorm: size is ${size}; needs an odd number of channels`);
+      throw new GraphError(`localResponseNorm: size is ${size}; needs an odd number of channels`);
     return [x!.shape];
   },
   onnx: ({ size, alpha, beta, bias }) => ({ size, alpha: float(alpha), beta: float(beta), bias: float(bias) }),

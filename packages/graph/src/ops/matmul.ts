@@ -1,5 +1,5 @@
 // Matrix products: over stacks of matrices, with either side transposed, and with a bias added.
-import { apply, float, show, type Op, type Tensor } from '../tensor.ts';
+import { GraphError, apply, float, show, type Op, type Tensor } from '../tensor.ts';
 import { broadcast } from './elementwise.ts';
 import { sumTo } from './reduce.ts';
 import { reshape } from './shape.ts';
@@ -15,12 +15,12 @@ interface MatMulOptions {
 
 function product(a: Tensor, b: Tensor, o: MatMulOptions): readonly (string | number)[] {
   if (a.rank < 2 || b.rank < 2)
-    throw new Error(`matmul: ${show(a.shape)} x ${show(b.shape)}: both need two axes or more`);
+    throw new GraphError(`matmul: ${show(a.shape)} x ${show(b.shape)}: both need two axes or more`);
   const [m, k] = o.transA ? [a.shape.at(-1)!, a.shape.at(-2)!] : [a.shape.at(-2)!, a.shape.at(-1)!];
   const [q, n] = o.transB ? [b.shape.at(-1)!, b.shape.at(-2)!] : [b.shape.at(-2)!, b.shape.at(-1)!];
   if (k !== q) {
     const mark = (s: string, t?: boolean): string => s + (t ? "'" : '');
-    throw new Error(
+    throw new GraphError(
       `matmul: ${mark(show(a.shape), o.transA)} x ${mark(show(b.shape), o.transB)}: inner dims ${k} and ${q} differ`,
     );
   }
@@ -68,10 +68,10 @@ const Gemm: Op<{ transB: boolean }> = {
   name: 'Gemm',
   infer: ([x, w, b], o) => {
     if (x!.rank !== 2 || w!.rank !== 2)
-      throw new Error(`gemm: ${show(x!.shape)} x ${show(w!.shape)}: both need two axes`);
+      throw new GraphError(`gemm: ${show(x!.shape)} x ${show(w!.shape)}: both need two axes`);
     const shape = product(x!, w!, o);
     if (b && String(broadcast(shape, b.shape, 'gemm bias')) !== String(shape))
-      throw new Error(`gemm: bias ${show(b.shape)} is larger than the product ${show(shape)}`);
+      throw new GraphError(`gemm: bias ${show(b.shape)} is larger than the product ${show(shape)}`);
     return [shape];
   },
   onnx: ({ transB }) => ({ transB: transB ? 1 : 0 }),

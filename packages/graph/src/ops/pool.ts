@@ -1,5 +1,5 @@
 // Pooling over images (N, C, H, W): the largest value or the mean of each window (LeCun et al., 1990).
-import { apply, applyAll, constant, count, show, type Op, type Shape, type Tensor } from '../tensor.ts';
+import { GraphError, apply, applyAll, constant, count, show, type Op, type Shape, type Tensor } from '../tensor.ts';
 import { convTranspose2d } from './conv.ts';
 import { div, mul } from './elementwise.ts';
 import { zerosLike } from './fill.ts';
@@ -8,10 +8,10 @@ import { expandLike, reshape, reshapeLike, shapeOf } from './shape.ts';
 import { leftOver, windowAttributes, windowOf, windows, type Pair, type Window, type WindowOptions } from './window.ts';
 
 function pooled(what: string, x: Tensor, o: Window): Shape {
-  if (x.rank !== 4) throw new Error(`${what}: ${show(x.shape)}; needs (N, C, H, W)`);
+  if (x.rank !== 4) throw new GraphError(`${what}: ${show(x.shape)}; needs (N, C, H, W)`);
   o.pads.forEach((p, i) => {
     if (p >= o.kernel[i % 2]!)
-      throw new Error(
+      throw new GraphError(
         `${what}: padding [${o.pads.join(', ')}] leaves windows of [${o.kernel.join(', ')}] with nothing but padding`,
       );
   });
@@ -108,12 +108,13 @@ export function averagePool2d(
 const GlobalAveragePool: Op<object> = {
   name: 'GlobalAveragePool',
   infer: ([x]) => {
-    if (x!.rank < 3) throw new Error(`globalAveragePool: ${show(x!.shape)}; needs (N, C, …places)`);
+    if (x!.rank < 3) throw new GraphError(`globalAveragePool: ${show(x!.shape)}; needs (N, C, …places)`);
     return [[...x!.shape.slice(0, 2), ...x!.shape.slice(2).map(() => 1)]];
   },
   grad: ([g], [x]) => {
     const n = count(x!.shape.slice(2));
-    if (n === null) throw new Error(`globalAveragePool: no gradient for ${show(x!.shape)}, whose size is not known`);
+    if (n === null)
+      throw new GraphError(`globalAveragePool: no gradient for ${show(x!.shape)}, whose size is not known`);
     return [expandLike(mul(g!, 1 / n), x!)];
   },
 };

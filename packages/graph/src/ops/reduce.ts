@@ -1,5 +1,6 @@
 // Reductions over axes: sum, mean, maximum, minimum, arg max, top-k.
 import {
+  GraphError,
   apply,
   applyAll,
   constant,
@@ -52,7 +53,7 @@ const ReduceMin = extreme('ReduceMin');
 
 function reduce(op: Op<Axes>, what: string, x: Tensor, axes: readonly number[] | undefined, keep: boolean): Tensor {
   const at = (axes ?? x.shape.map((_, i) => i)).map((a) => axisOf(what, x, a));
-  if (new Set(at).size !== at.length) throw new Error(`${what}: axes [${axes?.join(', ')}] repeat`);
+  if (new Set(at).size !== at.length) throw new GraphError(`${what}: axes [${axes?.join(', ')}] repeat`);
   if (!at.length) return x;
   return apply(op, [x, ints(at)], { axes: at, keep });
 }
@@ -72,7 +73,7 @@ export function min(x: Tensor, axes?: readonly number[], keep = false): Tensor {
 export function mean(x: Tensor, axes?: readonly number[], keep = false): Tensor {
   const at = (axes ?? x.shape.map((_, i) => i)).map((a) => axisOf('mean', x, a));
   const n = count(at.map((a) => x.shape[a]!));
-  if (n === 0) throw new Error(`mean: ${show(x.shape)} has no values along axes ${at.join(', ')}`);
+  if (n === 0) throw new GraphError(`mean: ${show(x.shape)} has no values along axes ${at.join(', ')}`);
   const total = sum(x, at, keep);
   if (n !== null) return mul(total, 1 / n);
   const sizes = at.map((a) => cast(reshape(slice(shapeOf(x), 0, a, a + 1), []), 'float32'));
@@ -126,7 +127,7 @@ export function topk(x: Tensor, k: number, axis = -1): [values: Tensor, indices:
   const at = axisOf('topk', x, axis);
   const d = x.shape[at];
   if (!(Number.isInteger(k) && k > 0) || (typeof d === 'number' && k > d))
-    throw new Error(`topk: k is ${k} for axis ${axis} of ${show(x.shape)}`);
+    throw new GraphError(`topk: k is ${k} for axis ${axis} of ${show(x.shape)}`);
   const [values, indices] = applyAll(TopK, [x, ints([k])], { k, axis: at });
   return [values!, indices!];
 }

@@ -1,5 +1,17 @@
 // Operators that move values without computing: reshape, transpose, expand, slice, concat, split, pad.
-import { apply, applyAll, constant, count, ints, show, type Dim, type Op, type Shape, type Tensor } from '../tensor.ts';
+import {
+  GraphError,
+  apply,
+  applyAll,
+  constant,
+  count,
+  ints,
+  show,
+  type Dim,
+  type Op,
+  type Shape,
+  type Tensor,
+} from '../tensor.ts';
 import { sumTo } from './reduce.ts';
 import { zerosLike } from './fill.ts';
 
@@ -7,7 +19,7 @@ import { zerosLike } from './fill.ts';
 export function axisOf(what: string, x: Tensor, axis: number): number {
   const at = axis < 0 ? axis + x.rank : axis;
   if (!Number.isInteger(at) || at < 0 || at >= x.rank)
-    throw new Error(`${what}: axis ${axis} of ${show(x.shape)}, which has ${x.rank} axes`);
+    throw new GraphError(`${what}: axis ${axis} of ${show(x.shape)}, which has ${x.rank} axes`);
   return at;
 }
 
@@ -53,7 +65,7 @@ const product = (dims: readonly Dim[]): number => dims.reduce<number>((n, d) => 
 export function reshape(x: Tensor, to: Shape): Tensor {
   const wanted = to.filter((d) => d === -1).length;
   const fail = (why: string): never => {
-    throw new Error(`reshape: ${show(x.shape)} -> ${show(to)}: ${why}`);
+    throw new GraphError(`reshape: ${show(x.shape)} -> ${show(to)}: ${why}`);
   };
   if (wanted > 1) fail('only one axis can be -1');
   const [from, left] = leftOver(
@@ -103,7 +115,7 @@ export function reshapeLike(x: Tensor, like: Tensor): Tensor {
 export function unsqueeze(x: Tensor, axis: number): Tensor {
   const at = axis < 0 ? axis + x.rank + 1 : axis;
   if (!Number.isInteger(at) || at < 0 || at > x.rank)
-    throw new Error(`unsqueeze: axis ${axis} in ${show(x.shape)}; needs ${-x.rank - 1} to ${x.rank}`);
+    throw new GraphError(`unsqueeze: axis ${axis} in ${show(x.shape)}; needs ${-x.rank - 1} to ${x.rank}`);
   return apply(Unsqueeze, [x, ints([at])], { at });
 }
 const Unsqueeze: Op<{ at: number }> = {
@@ -115,7 +127,7 @@ const Unsqueeze: Op<{ at: number }> = {
 /** Takes away an axis of size 1. */
 export function squeeze(x: Tensor, axis: number): Tensor {
   const at = axisOf('squeeze', x, axis);
-  if (x.shape[at] !== 1) throw new Error(`squeeze: axis ${axis} of ${show(x.shape)} is not 1`);
+  if (x.shape[at] !== 1) throw new GraphError(`squeeze: axis ${axis} of ${show(x.shape)} is not 1`);
   return apply(Squeeze, [x, ints([at])], { at });
 }
 const Squeeze: Op<{ at: number }> = {
@@ -131,7 +143,7 @@ const Expand: Op<{ to: Shape }> = {
     x!.shape.forEach((d, i) => {
       const wanted = to[i + extra];
       if (extra < 0 || (d !== 1 && d !== wanted))
-        throw new Error(
+        throw new GraphError(
           `expand: ${show(x!.shape)} to ${show(to)}: axis ${i} is ${d}, not 1${extra < 0 ? '' : ` or ${wanted}`}`,
         );
     });
@@ -162,7 +174,7 @@ const Transpose: Op<{ perm: readonly number[] }> = {
 /** Reorders the axes: axis i of the result is axis `perm[i]` of `x`. */
 export function permute(x: Tensor, perm: readonly number[]): Tensor {
   if (perm.length !== x.rank || new Set(perm).size !== x.rank || perm.some((p) => !(p >= 0 && p < x.rank)))
-    throw new Error(`permute: [${perm.join(', ')}] doesn't name each axis of ${show(x.shape)} once`);
+    throw new GraphError(`permute: [${perm.join(', ')}] doesn't name each axis of ${show(x.shape)} once`);
   if (perm.every((p, i) => p === i)) return x;
   return apply(Transpose, [x], { perm });
 }
@@ -182,7 +194,7 @@ const Slice: Op<{ axis: number; start: number; end: number; step: number; size: 
     const d = x!.shape[axis];
     const nothing = [null, null, null, null];
     if (typeof d !== 'number')
-      throw new Error(`slice: no gradient along axis ${axis} of ${show(x!.shape)}, whose size is not known`);
+      throw new GraphError(`slice: no gradient along axis ${axis} of ${show(x!.shape)}, whose size is not known`);
     if (step === 1) return [pad(g!, axis, start, d - end), ...nothing];
     // Zeros between the values, and around them; walking backwards, the first value is the last of the axis.
     const size = g!.shape[axis] as number;
@@ -205,7 +217,7 @@ function spreadOut(x: Tensor, axis: number, step: number): Tensor {
 export function slice(x: Tensor, axis: number, start: number, end?: number, step = 1): Tensor {
   const at = axisOf('slice', x, axis);
   if (![start, end ?? 0, step].every(Number.isInteger) || step === 0)
-    throw new Error(
+    throw new GraphError(
       `slice: axis ${axis} of ${show(x.shape)} from ${start} to ${end} by ${step}; needs whole numbers, the last not 0`,
     );
   const d = x.shape[at]!;
@@ -242,8 +254,8 @@ const Pad: Op<{ axis: number; before: number; after: number }> = {
 /** Adds zeros before and after along one axis of known size. */
 export function pad(x: Tensor, axis: number, before: number, after: number): Tensor {
   const at = axisOf('pad', x, axis);
-  if (typeof x.shape[at] !== 'number') throw new Error(`pad: axis ${axis} of ${show(x.shape)} has no known size`);
-  if (before < 0 || after < 0) throw new Error(`pad: (${before}, ${after}) zeros; neither can be negative`);
+  if (typeof x.shape[at] !== 'number') throw new GraphError(`pad: axis ${axis} of ${show(x.shape)} has no known size`);
+  if (before < 0 || after < 0) throw new GraphError(`pad: (${before}, ${after}) zeros; neither can be negative`);
   if (!before && !after) return x;
   const pads = [...x.shape.map((_, i) => (i === at ? before : 0)), ...x.shape.map((_, i) => (i === at ? after : 0))];
   return apply(Pad, [x, ints(pads)], { axis: at, before, after });
@@ -259,7 +271,7 @@ const Concat: Op<{ axis: number }> = {
         x.dtype !== first.dtype ||
         x.shape.some((d, i) => i !== axis && d !== first.shape[i])
       )
-        throw new Error(
+        throw new GraphError(
           `concat: ${first.dtype} ${show(first.shape)} and ${x.dtype} ${show(x.shape)} differ outside axis ${axis}`,
         );
     const sizes = xs.map((x) => x.shape[axis]!);
@@ -272,7 +284,7 @@ const Concat: Op<{ axis: number }> = {
 };
 /** Joins tensors along one axis. */
 export function concat(xs: readonly Tensor[], axis: number): Tensor {
-  if (!xs.length) throw new Error('concat: nothing to join');
+  if (!xs.length) throw new GraphError('concat: nothing to join');
   const at = axisOf('concat', xs[0]!, axis);
   return xs.length === 1 ? xs[0]! : apply(Concat, xs, { axis: at });
 }
@@ -293,10 +305,10 @@ const Split: Op<{ axis: number; sizes: readonly number[] }> = {
 export function split(x: Tensor, sizes: number | readonly number[], axis: number): Tensor[] {
   const at = axisOf('split', x, axis);
   const d = x.shape[at]!;
-  if (typeof d !== 'number') throw new Error(`split: axis ${axis} of ${show(x.shape)} has no known size`);
+  if (typeof d !== 'number') throw new GraphError(`split: axis ${axis} of ${show(x.shape)} has no known size`);
   const parts = typeof sizes === 'number' ? Array.from({ length: sizes }, () => d / sizes) : sizes;
   if (parts.some((n) => !Number.isInteger(n) || n < 0) || parts.reduce((a, b) => a + b, 0) !== d)
-    throw new Error(
+    throw new GraphError(
       `split: axis ${axis} of ${show(x.shape)} into ${typeof sizes === 'number' ? `${sizes} equal parts` : `[${sizes.join(', ')}]`}`,
     );
   return parts.length === 1 ? [x] : applyAll(Split, [x, ints(parts)], { axis: at, sizes: parts });
@@ -343,7 +355,7 @@ const Stop: Op<object> = { name: 'Identity', infer: ([x]) => [x!.shape], grad: (
 const Trilu: Op<{ upper: boolean; k: number }> = {
   name: 'Trilu',
   infer: ([x]) => {
-    if (x!.rank < 2) throw new Error(`trilu: ${show(x!.shape)} has fewer than two axes`);
+    if (x!.rank < 2) throw new GraphError(`trilu: ${show(x!.shape)} has fewer than two axes`);
     return [x!.shape];
   },
   onnx: ({ upper }) => ({ upper: upper ? 1 : 0 }),

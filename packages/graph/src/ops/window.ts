@@ -1,6 +1,6 @@
 // Sliding windows over images (N, C, H, W): how convolution and pooling read stride, padding and dilation, and the sizes
 // that follow (Dumoulin and Visin, 2016).
-import { show, type Dim, type Tensor } from '../tensor.ts';
+import { GraphError, show, type Dim, type Tensor } from '../tensor.ts';
 
 /** One number for both axes, or (height, width). */
 export type Pair = number | readonly [number, number];
@@ -29,14 +29,16 @@ export interface Window {
 export function pair(what: string, name: string, value: Pair, least: number): [number, number] {
   const both: [number, number] = typeof value === 'number' ? [value, value] : [value[0], value[1]];
   if (both.some((v) => !Number.isInteger(v) || v < least) || (typeof value !== 'number' && value.length !== 2))
-    throw new Error(`${what}: ${name} is ${JSON.stringify(value)}; needs a whole number from ${least}, or two of them`);
+    throw new GraphError(
+      `${what}: ${name} is ${JSON.stringify(value)}; needs a whole number from ${least}, or two of them`,
+    );
   return both;
 }
 
 function sides(what: string, value: Padding): [number, number, number, number] {
   if (typeof value !== 'number' && value.length === 4) {
     if (value.some((v) => !Number.isInteger(v) || v < 0))
-      throw new Error(
+      throw new GraphError(
         `${what}: padding is [${value.join(', ')}]; needs whole numbers from 0: top, left, bottom, right`,
       );
     return [...value];
@@ -65,7 +67,7 @@ export function windows(what: string, x: Tensor, axis: 0 | 1, o: Window): Dim {
   const step = o.stride[axis];
   if (typeof d === 'number') {
     if (d + extra < 0)
-      throw new Error(
+      throw new GraphError(
         `${what}: a window of ${span(o, axis)} doesn't fit ${show(x.shape)} with padding [${o.pads.join(', ')}]`,
       );
     return Math.floor((d + extra) / step) + 1;
@@ -79,7 +81,7 @@ export function leftOver(x: Tensor, o: Window, what: string): [number, number] {
   return ([0, 1] as const).map((axis) => {
     const d = x.shape[axis + 2]!;
     if (typeof d !== 'number')
-      throw new Error(`${what}: no gradient for ${show(x.shape)}, whose axis ${axis + 2} is not known`);
+      throw new GraphError(`${what}: no gradient for ${show(x.shape)}, whose axis ${axis + 2} is not known`);
     return (d + o.pads[axis] + o.pads[axis + 2]! - span(o, axis)) % o.stride[axis];
   }) as [number, number];
 }
