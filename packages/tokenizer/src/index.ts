@@ -1,1 +1,2 @@
-export {};
+export * from './tokenizer.ts';
+export * from './train-characters.ts';

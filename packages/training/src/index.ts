@@ -1,1 +1,10 @@
-export {};
+export * from './benchmark.ts';
+export * from './flat-store.ts';
+export * from './optimizers/adamw.ts';
+export * from './optimizers/optimizer.ts';
+export * from './optimizers/sgd.ts';
+export * from './pretrain.ts';
+export * from './run-folder.ts';
+export * from './schedules.ts';
+export * from './step.ts';
+export * from './token-data.ts';

@@ -1,0 +1,35 @@
+// Times whole training steps on random tokens, for the benchmark.
+import { parameters, random } from '@brickwork/nn';
+import type { CausalLM } from '@brickwork/transformer';
+import { flatStore, layout } from './flat-store.ts';
+import { adamw } from './optimizers/adamw.ts';
+import { decays, norm } from './optimizers/optimizer.ts';
+import { compileStep } from './step.ts';
+
+/** Milliseconds of each step (forward, backward, clipping, AdamW) after the warm-up. */
+export async function benchmarkStep(
+  model: CausalLM,
+  first: ReadonlyMap<string, { readonly data: Float32Array }>,
+  o: { readonly B: number; readonly T: number; readonly steps: number; readonly warmup: number; readonly rate: number },
+): Promise<number[]> {
+  const { parts, length } = layout(new Map([...parameters(model)].map(([name, p]) => [name, p.shape as number[]])));
+  const weights = flatStore(parts, new Float32Array(length));
+  const grads = flatStore(parts, new Float32Array(length));
+  for (const [name, { data }] of first) (weights.tensors.get(name)!.data as Float32Array).set(data);
+  const ranges = parts.map(({ begin, end, shape }) => ({ begin, end, decay: decays(shape) }));
+  const optimizer = adamw(length, { betas: [0.9, 0.95], weightDecay: 0.1 });
+  const step = await compileStep(model, { weights: weights.tensors, grads: grads.tensors, B: o.B, T: o.T });
+  const draw = random(1);
+  const tokens = (): BigInt64Array => BigInt64Array.from({ length: o.B * o.T }, () => BigInt(draw.integer(model.config.vocab_size)));
+  const times: number[] = [];
+  for (let i = 1; i <= o.steps + o.warmup; i++) {
+    const batch = { ids: tokens(), labels: tokens() };
+    const begin = performance.now();
+    await step.run(batch, i);
+    const size = norm(grads.data);
+    optimizer.update(weights.data, grads.data, ranges, { step: i, rate: o.rate, scale: size > 1 ? 1 / size : 1 });
+    if (i > o.warmup) times.push(performance.now() - begin);
+  }
+  await step.dispose();
+  return times;
+}

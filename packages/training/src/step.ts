@@ -1,0 +1,71 @@
+// One step of training as a compiled graph: batch and weights in, loss and gradients out.
+import { gradients, input, type Tensor } from '@brickwork/graph';
+import { evaluating, parameters, training } from '@brickwork/nn';
+import { compile, hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
+import type { CausalLM } from '@brickwork/transformer';
+
+/** Tokens and what should follow each: int64 (B, T), row-major. A label of -100 is left out of the loss. */
+export interface Batch {
+  readonly ids: BigInt64Array;
+  readonly labels: BigInt64Array;
+}
+
+/** What the training loop drives. */
+export interface TrainStep {
+  /** Computes the mean loss in nats and overwrites the gradients; `seed` decides what dropout drops. */
+  run(batch: Batch, seed: number): Promise<number>;
+  /** The mean loss alone, nothing dropped. */
+  evaluate(batch: Batch): Promise<number>;
+  dispose(): Promise<void>;
+}
+
+/** Traces the loss of next-token prediction for batches of (B, T). */
+export function traceLoss(model: CausalLM, B: number, T: number, isTraining: boolean): Tensor {
+  const ids = input('input_ids', [B, T], 'int64');
+  const labels = input('labels', [B, T], 'int64');
+  return model.loss(ids, labels, isTraining ? training() : evaluating(), { shift: false });
+}
+
+/**
+ * Compiles next-token training for batches of (B, T). Weights and gradients are the arrays of the two maps, read and
+ * written in place at every step; they must not share memory.
+ */
+export async function compileStep(
+  model: CausalLM,
+  { weights, grads, B, T }: { weights: ReadonlyMap<string, HostTensor>; grads: ReadonlyMap<string, HostTensor>; B: number; T: number },
+  options: CompileOptions = {},
+): Promise<TrainStep> {
+  const wanted = [...parameters(model)].filter(([name]) => grads.has(name));
+  const loss = traceLoss(model, B, T, true);
+  const slopes = gradients(
+    loss,
+    wanted.map(([, p]) => p),
+  );
+  const outputs = { loss, ...Object.fromEntries(wanted.map(([name], i) => [`grad.${name}`, slopes[i]!])) };
+  const step = await compile(outputs, options);
+  const evaluation = await compile({ loss: traceLoss(model, B, T, false) }, options);
+  const value = hostTensor(new Float32Array(1), []);
+  const into = { loss: value, ...Object.fromEntries(wanted.map(([name]) => [`grad.${name}`, grads.get(name)!])) };
+  const random = step.inputs.some((i) => i.name === 'seed');
+  const feeds = (batch: Batch): [string, HostTensor][] => [
+    ...weights,
+    ['input_ids', hostTensor(batch.ids, [B, T])],
+    ['labels', hostTensor(batch.labels, [B, T])],
+  ];
+  return {
+    async run(batch, seed) {
+      const own = feeds(batch);
+      if (random) own.push(['seed', hostTensor(Int32Array.of(seed), [])]);
+      await step.run(new Map(own), into);
+      return (value.data as Float32Array)[0]!;
+    },
+    async evaluate(batch) {
+      const { loss: result } = await evaluation.run(new Map(feeds(batch)));
+      return (result!.data as Float32Array)[0]!;
+    },
+    async dispose() {
+      await step.dispose();
+      await evaluation.dispose();
+    },
+  };
+}

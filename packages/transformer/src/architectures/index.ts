@@ -1,0 +1,31 @@
+// Which class builds the model that config.json calls by `model_type`.
+import type { CausalLM } from '../causal-lm.ts';
+import { GPT2LMHeadModel } from './gpt2.ts';
+
+/** How one architecture is built and its weights are read. */
+export interface Architecture {
+  /** Builds the model that a config.json describes. */
+  build(config: Readonly<Record<string, unknown>>): CausalLM;
+  /** The name here of a tensor in a checkpoint; null where the tensor is not a weight. */
+  sanitize(name: string): string | null;
+}
+
+/** Architectures by `model_type`. */
+export const architectures: Readonly<Record<string, Architecture>> = {
+  gpt2: {
+    build: (config) => new GPT2LMHeadModel(config),
+    // Checkpoints of the bare GPT2Model lack the prefix; old ones carry the causal mask as a buffer.
+    sanitize: (name) => {
+      if (/\.attn\.(masked_)?bias$/.test(name)) return null;
+      return /^(wte|wpe|h|ln_f)\./.test(name) ? `transformer.${name}` : name;
+    },
+  },
+};
+
+/** The architecture of a config.json, or an error that lists those known. */
+export function architectureOf(config: Readonly<Record<string, unknown>>): Architecture {
+  const type = config['model_type'];
+  if (typeof type !== 'string' || !Object.hasOwn(architectures, type))
+    throw new Error(`config: model_type is ${JSON.stringify(type)}; known are ${Object.keys(architectures).join(', ')}`);
+  return architectures[type]!;
+}
