@@ -1,8 +1,8 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig } from 'vitest/config';
 
 // `@brickwork/source` sends every workspace import to src/*.ts, so tests never need a build.
 // Setting conditions replaces Vite's defaults, hence the full list.
-const conditions = ['@brickwork/source', 'module', 'node', 'development|production']
+const conditions = ['@brickwork/source', 'module', 'node', 'development|production'];
 
 export default defineConfig({
   resolve: { conditions },
@@ -13,4 +13,4 @@ export default defineConfig({
     testTimeout: 30_000,
     coverage: { provider: 'v8', include: ['packages/*/src/**/*.ts'] },
   },
-})
+});

@@ -26,7 +26,13 @@ function fastest(size) {
     [true, false].map((foreach) => ({ core, foreach, ms: 0 })),
   );
   for (const t of trials)
-    t.ms = median(run(python, [here('train-torch.py'), JSON.stringify({ ...size, foreach: t.foreach }), '2', '1'], t.core ? { OPENBLAS_CORETYPE: t.core } : {}).times);
+    t.ms = median(
+      run(
+        python,
+        [here('train-torch.py'), JSON.stringify({ ...size, foreach: t.foreach }), '2', '1'],
+        t.core ? { OPENBLAS_CORETYPE: t.core } : {},
+      ).times,
+    );
   return trials.toSorted((a, b) => a.ms - b.ms)[0];
 }
 
@@ -38,14 +44,17 @@ export default function train(argv) {
   for (const [name, size] of Object.entries(sizes)) {
     if (only && only !== name) continue;
     const best = python ? fastest(size) : null;
-    if (best) log(`${name}: PyTorch's fastest core type is ${best.core || 'the detected one'}, foreach ${best.foreach}`);
+    if (best)
+      log(`${name}: PyTorch's fastest core type is ${best.core || 'the detected one'}, foreach ${best.foreach}`);
     const ours = { times: [], peak: 0 };
     const theirs = { times: [], peak: 0 };
-    const add = (to, { times, peak }) => Object.assign(to, { times: [...to.times, ...times], peak: Math.max(to.peak, peak) });
+    const add = (to, { times, peak }) =>
+      Object.assign(to, { times: [...to.times, ...times], peak: Math.max(to.peak, peak) });
     for (let round = 0; round < rounds; round++) {
       const args = [JSON.stringify({ ...size, foreach: best?.foreach }), String(size.steps), String(size.warmup)];
       add(ours, run(process.execPath, [here('train-brickwork.mjs'), ...args]));
-      if (best) add(theirs, run(python, [here('train-torch.py'), ...args], best.core ? { OPENBLAS_CORETYPE: best.core } : {}));
+      if (best)
+        add(theirs, run(python, [here('train-torch.py'), ...args], best.core ? { OPENBLAS_CORETYPE: best.core } : {}));
       log(`${name}: round ${round + 1} of ${rounds}`);
     }
     const a = median(ours.times);

@@ -25,7 +25,11 @@ describe.skipIf(!hasShared).each(['gpt2', 'gpt2_beam'])('%s (needs ../shared)', 
     const names = [...weights.keys()];
     const grads = gradients(loss, [...parameters(model).values()]);
     const logits = model.head(model.forward(ids, evaluating(), { attentionMask }).last);
-    const program = await compile({ loss, logits, ...Object.fromEntries(names.map((n, i) => [`grad.${n}`, grads[i]!])) });
+    const program = await compile({
+      loss,
+      logits,
+      ...Object.fromEntries(names.map((n, i) => [`grad.${n}`, grads[i]!])),
+    });
     const out = await program.run(new Map([...weights, ...f.inputs]));
     expect(difference(out['logits']!, f.expected.get('logits')!).absolute).toBeLessThan(1e-4);
     expect(Math.abs(Number(out['loss']!.data[0]) - f.json.loss)).toBeLessThan(1e-5);

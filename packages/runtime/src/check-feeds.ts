@@ -10,7 +10,9 @@ export function checkFeeds(inputs: readonly InputSpec[], feeds: ReadonlyMap<stri
     const given = feeds.get(name);
     if (!given) throw new Error(`run: missing input ${name}; needs ${dtype} ${show(shape)}`);
     const fail = (why: string): never => {
-      throw new Error(`run: input ${name} is ${given.dtype} ${show(given.shape)}; needs ${dtype} ${show(shape)}: ${why}`);
+      throw new Error(
+        `run: input ${name} is ${given.dtype} ${show(given.shape)}; needs ${dtype} ${show(shape)}: ${why}`,
+      );
     };
     if (given.dtype !== dtype) fail('another type');
     if (given.shape.length !== shape.length) fail(`${shape.length} axes`);
@@ -27,6 +29,7 @@ export function checkFeeds(inputs: readonly InputSpec[], feeds: ReadonlyMap<stri
   }
   if (feeds.size > inputs.length) {
     const known = new Set(inputs.map((i) => i.name));
-    for (const name of feeds.keys()) if (!known.has(name)) throw new Error(`run: no input ${name}; there are ${[...known].join(', ')}`);
+    for (const name of feeds.keys())
+      if (!known.has(name)) throw new Error(`run: no input ${name}; there are ${[...known].join(', ')}`);
   }
 }

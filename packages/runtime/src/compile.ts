@@ -40,7 +40,10 @@ export interface Program {
    *
    * @throws where an input is missing, unknown, or of another shape or type, and where a buffer is input and output.
    */
-  run(feeds: Feeds, outputs?: readonly string[] | Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>>;
+  run(
+    feeds: Feeds,
+    outputs?: readonly string[] | Readonly<Record<string, HostTensor>>,
+  ): Promise<Record<string, HostTensor>>;
   /** Frees the engine's memory. */
   dispose(): Promise<void>;
 }
@@ -57,10 +60,14 @@ export async function compile(
   options: CompileOptions = {},
 ): Promise<Program> {
   const { providers = ['cpu'], threads, allowInPlace = false, spinning = true } = options;
-  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) throw new Error(`compile: threads is ${threads}; needs a whole number above 0`);
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0))
+    throw new Error(`compile: threads is ${threads}; needs a whole number above 0`);
   const available = new Set(ort.listSupportedBackends().map((b) => b.name));
   for (const p of providers)
-    if (!available.has(p)) throw new Error(`compile: provider ${p} is not in this build of ONNX Runtime; it has ${[...available].join(', ')}`);
+    if (!available.has(p))
+      throw new Error(
+        `compile: provider ${p} is not in this build of ONNX Runtime; it has ${[...available].join(', ')}`,
+      );
   const session = await create(typeof model === 'string' || model instanceof Uint8Array ? model : toOnnx(model), {
     executionProviders: [...providers],
     logSeverityLevel: 3,
@@ -70,9 +77,14 @@ export async function compile(
   return new SessionProgram(session, providers, allowInPlace);
 }
 
-async function create(model: string | Uint8Array, o: ort.InferenceSession.SessionOptions): Promise<ort.InferenceSession> {
+async function create(
+  model: string | Uint8Array,
+  o: ort.InferenceSession.SessionOptions,
+): Promise<ort.InferenceSession> {
   try {
-    return await (typeof model === 'string' ? ort.InferenceSession.create(model, o) : ort.InferenceSession.create(model, o));
+    return await (typeof model === 'string'
+      ? ort.InferenceSession.create(model, o)
+      : ort.InferenceSession.create(model, o));
   } catch (cause) {
     const what = typeof model === 'string' ? model : `a model of ${model.length} bytes`;
     throw new Error(`compile: ONNX Runtime refused ${what}: ${(cause as Error).message}`, { cause });
@@ -80,7 +92,11 @@ async function create(model: string | Uint8Array, o: ort.InferenceSession.Sessio
 }
 
 const specs = (metadata: readonly ort.InferenceSession.ValueMetadata[]): InputSpec[] =>
-  metadata.map((m) => (m.isTensor ? { name: m.name, shape: m.shape, dtype: m.type as DType } : { name: m.name, shape: [], dtype: 'float32' }));
+  metadata.map((m) =>
+    m.isTensor
+      ? { name: m.name, shape: m.shape, dtype: m.type as DType }
+      : { name: m.name, shape: [], dtype: 'float32' },
+  );
 
 class SessionProgram implements Program {
   readonly inputs: readonly InputSpec[];
@@ -99,10 +115,14 @@ class SessionProgram implements Program {
     this.outputs = specs(session.outputMetadata);
   }
 
-  async run(feeds: Feeds, outputs?: readonly string[] | Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
+  async run(
+    feeds: Feeds,
+    outputs?: readonly string[] | Readonly<Record<string, HostTensor>>,
+  ): Promise<Record<string, HostTensor>> {
     const session = this.#session;
     if (!session) throw new Error('run: the program was disposed; compile it again');
-    const given: ReadonlyMap<string, HostTensor> = feeds instanceof Map ? feeds : new Map(Object.entries(feeds as Record<string, HostTensor>));
+    const given: ReadonlyMap<string, HostTensor> =
+      feeds instanceof Map ? feeds : new Map(Object.entries(feeds as Record<string, HostTensor>));
     checkFeeds(this.inputs, given);
     const own: Record<string, ort.Tensor> = {};
     for (const { name } of this.inputs) own[name] = this.#view(given.get(name)!);
@@ -127,7 +147,8 @@ class SessionProgram implements Program {
 
   #known(names: readonly string[]): void {
     const known = new Set(this.outputs.map((o) => o.name));
-    for (const name of names) if (!known.has(name)) throw new Error(`run: no output ${name}; there are ${[...known].join(', ')}`);
+    for (const name of names)
+      if (!known.has(name)) throw new Error(`run: no output ${name}; there are ${[...known].join(', ')}`);
   }
 
   // The engine doesn't follow the order of nodes where buffers are shared: it may write before another node has read.
@@ -142,7 +163,9 @@ class SessionProgram implements Program {
     for (const [name, { data }] of Object.entries(outputs))
       for (const r of ranges.get(data.buffer) ?? [])
         if (data.byteOffset < r.to && r.from < data.byteOffset + data.byteLength)
-          throw new Error(`run: input ${r.name} and output ${name} share memory, which gives wrong results; use another buffer`);
+          throw new Error(
+            `run: input ${r.name} and output ${name} share memory, which gives wrong results; use another buffer`,
+          );
   }
 
   #view(tensor: HostTensor): ort.Tensor {
@@ -156,4 +179,8 @@ class SessionProgram implements Program {
   }
 }
 
-const fromEngine = (t: ort.Tensor): HostTensor => ({ data: t.data as Float32Array, shape: t.dims, dtype: t.type as DType });
+const fromEngine = (t: ort.Tensor): HostTensor => ({
+  data: t.data as Float32Array,
+  shape: t.dims,
+  dtype: t.type as DType,
+});

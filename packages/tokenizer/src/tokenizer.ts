@@ -23,11 +23,16 @@ export class Tokenizer {
 
   constructor(json: Readonly<Record<string, unknown>>, config: Readonly<Record<string, unknown>> = {}) {
     const model = json['model'] as { vocab?: Record<string, number> | [string, number][] } | undefined;
-    if (!model || typeof model !== 'object' || !model.vocab) throw new Error('tokenizer.json: no model with a vocabulary; is this a tokenizer.json?');
-    const entries = Array.isArray(model.vocab) ? model.vocab.map(([t], i): [string, number] => [t, i]) : Object.entries(model.vocab);
+    if (!model || typeof model !== 'object' || !model.vocab)
+      throw new Error('tokenizer.json: no model with a vocabulary; is this a tokenizer.json?');
+    const entries = Array.isArray(model.vocab)
+      ? model.vocab.map(([t], i): [string, number] => [t, i])
+      : Object.entries(model.vocab);
     const added = (json['added_tokens'] ?? []) as { id: number; content: string }[];
     for (const { id, content } of added) entries.push([content, id]);
-    for (const [token, id] of entries) if (!(Number.isSafeInteger(id) && id >= 0)) throw new Error(`tokenizer.json: token ${JSON.stringify(token)} has the id ${id}; needs a whole number`);
+    for (const [token, id] of entries)
+      if (!(Number.isSafeInteger(id) && id >= 0))
+        throw new Error(`tokenizer.json: token ${JSON.stringify(token)} has the id ${id}; needs a whole number`);
     this.json = json;
     this.#ids = new Map(entries);
     this.#tokens = new Map(entries.map(([t, id]) => [id, t]));
@@ -37,13 +42,18 @@ export class Tokenizer {
 
   /** The ids of a text. */
   encode(text: string, { addSpecialTokens = true, textPair }: EncodeOptions = {}): { ids: number[]; tokens: string[] } {
-    const { ids, tokens } = this.#engine.encode(text, { add_special_tokens: addSpecialTokens, ...(textPair === undefined ? {} : { text_pair: textPair }) });
+    const { ids, tokens } = this.#engine.encode(text, {
+      add_special_tokens: addSpecialTokens,
+      ...(textPair === undefined ? {} : { text_pair: textPair }),
+    });
     return { ids, tokens };
   }
 
   /** The text of ids. */
   decode(ids: readonly number[], { skipSpecialTokens = true }: { readonly skipSpecialTokens?: boolean } = {}): string {
-    for (const id of ids) if (!this.#tokens.has(id)) throw new Error(`decode: id ${id} is outside the vocabulary of ${this.vocabularySize}`);
+    for (const id of ids)
+      if (!this.#tokens.has(id))
+        throw new Error(`decode: id ${id} is outside the vocabulary of ${this.vocabularySize}`);
     return ids.length ? this.#engine.decode([...ids], { skip_special_tokens: skipSpecialTokens }) : '';
   }
 

@@ -1,7 +1,9 @@
 // A vocabulary of characters: every character of a text is a token.
 
 /** The tokenizer.json of the characters of a text, in the order of their code points. */
-export async function trainCharacters(chunks: Iterable<string> | AsyncIterable<string>): Promise<Record<string, unknown>> {
+export async function trainCharacters(
+  chunks: Iterable<string> | AsyncIterable<string>,
+): Promise<Record<string, unknown>> {
   const seen = new Set<string>();
   let rest = '';
   for await (const chunk of chunks) {
@@ -12,7 +14,9 @@ export async function trainCharacters(chunks: Iterable<string> | AsyncIterable<s
     rest = text.slice(split);
   }
   if (!seen.size) throw new Error('tokenizer: the text is empty; there is nothing to learn a vocabulary from');
-  const vocab = Object.fromEntries([...seen].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!).map((ch, i) => [ch, i]));
+  const vocab = Object.fromEntries(
+    [...seen].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!).map((ch, i) => [ch, i]),
+  );
   return {
     version: '1.0',
     truncation: null,

@@ -20,7 +20,8 @@ export async function benchmarkStep(
   const optimizer = adamw(length, { betas: [0.9, 0.95], weightDecay: 0.1 });
   const step = await compileStep(model, { weights: weights.tensors, grads: grads.tensors, B: o.B, T: o.T });
   const draw = random(1);
-  const tokens = (): BigInt64Array => BigInt64Array.from({ length: o.B * o.T }, () => BigInt(draw.integer(model.config.vocab_size)));
+  const tokens = (): BigInt64Array =>
+    BigInt64Array.from({ length: o.B * o.T }, () => BigInt(draw.integer(model.config.vocab_size)));
   const times: number[] = [];
   for (let i = 1; i <= o.steps + o.warmup; i++) {
     const batch = { ids: tokens(), labels: tokens() };

@@ -49,7 +49,15 @@ export interface PretrainOptions {
 /** What the loop reports. */
 export type PretrainEvent =
   | { readonly type: 'start'; readonly step: number; readonly parameters: number; readonly compileSeconds: number }
-  | { readonly type: 'step'; readonly step: number; readonly loss: number; readonly rate: number; readonly norm: number; readonly tokensPerSecond: number; readonly secondsLeft: number }
+  | {
+      readonly type: 'step';
+      readonly step: number;
+      readonly loss: number;
+      readonly rate: number;
+      readonly norm: number;
+      readonly tokensPerSecond: number;
+      readonly secondsLeft: number;
+    }
   /** Mean losses of the validation part in nats, by token and by character. */
   | {
       readonly type: 'evaluation';
@@ -65,7 +73,13 @@ export type PretrainEvent =
   | { readonly type: 'end'; readonly step: number; readonly aborted: boolean };
 
 /** Mean loss over a whole sequence, in windows of T, in nats by token. */
-export async function evaluate(step: TrainStep, tokens: ArrayLike<number>, B: number, T: number, signal?: AbortSignal): Promise<number> {
+export async function evaluate(
+  step: TrainStep,
+  tokens: ArrayLike<number>,
+  B: number,
+  T: number,
+  signal?: AbortSignal,
+): Promise<number> {
   let total = 0;
   let n = 0;
   for (const { batch, count } of allBatches(tokens, B, T)) {
@@ -87,15 +101,23 @@ function makeOptimizer(size: number, o: PretrainOptions): Optimizer {
  * resumes with exactly the weights that an uninterrupted one would have: every batch, dropout mask and step size follows
  * from the seed and the step.
  */
-export async function* pretrain(model: CausalLM, data: TokenData, o: PretrainOptions): AsyncGenerator<PretrainEvent, void, void> {
+export async function* pretrain(
+  model: CausalLM,
+  data: TokenData,
+  o: PretrainOptions,
+): AsyncGenerator<PretrainEvent, void, void> {
   const { steps, batchSize: B, accumulate = 1, rate = 1e-3, clip = 1, seed = 0, warmup = 0, floor = 0.1, signal } = o;
   const T = o.length ?? model.contextLength;
   const evaluateEvery = o.evaluateEvery ?? 250;
   const saveEvery = o.saveEvery ?? evaluateEvery;
   for (const [name, value] of Object.entries({ steps, batchSize: B, accumulate, length: T, evaluateEvery, saveEvery }))
-    if (!(Number.isInteger(value) && value > 0)) throw new Error(`pretrain: ${name} is ${value}; needs a whole number above 0`);
+    if (!(Number.isInteger(value) && value > 0))
+      throw new Error(`pretrain: ${name} is ${value}; needs a whole number above 0`);
   if (!(rate > 0)) throw new Error(`pretrain: rate is ${rate}; needs a number above 0`);
-  if (T > model.contextLength) throw new Error(`pretrain: windows of ${T} tokens, but the model sees ${model.contextLength}; use a shorter length`);
+  if (T > model.contextLength)
+    throw new Error(
+      `pretrain: windows of ${T} tokens, but the model sees ${model.contextLength}; use a shorter length`,
+    );
   checkIds(data.train, model.config.vocab_size);
   checkIds(data.validation, model.config.vocab_size);
   randomBatch(data.train, { seed, step: 1, B: 1, T });
@@ -108,24 +130,38 @@ export async function* pretrain(model: CausalLM, data: TokenData, o: PretrainOpt
   const ranges = parts.map(({ begin, end, shape }) => ({ begin, end, decay: decays(shape) }));
   const optimizer = makeOptimizer(length, o);
   const plateau = new HalveOnPlateau();
-  const shape = { constant: constantSchedule, cosine: cosineSchedule, linear: linearSchedule, plateau: constantSchedule }[o.schedule ?? 'cosine'];
+  const shape = {
+    constant: constantSchedule,
+    cosine: cosineSchedule,
+    linear: linearSchedule,
+    plateau: constantSchedule,
+  }[o.schedule ?? 'cosine'];
   const schedule = shape({ steps, warmup, floor });
 
   const { steps: _, signal: _s, folder, resume, compile, identity, ...settings } = o;
-  const run: Run | null = folder ? await openRun(folder, { resume: resume ?? false, identity: { ...identity, ...settings, steps, length: T } }) : null;
+  const run: Run | null = folder
+    ? await openRun(folder, { resume: resume ?? false, identity: { ...identity, ...settings, steps, length: T } })
+    : null;
   const state = { weights: weights.data, ...optimizer.state };
   let best = Infinity;
   const from = (await run?.restore(state)) ?? null;
   if (from) {
     best = from.best;
     Object.assign(plateau, from.plateau);
-  } else for (const [name, { data: values }] of initialize(model, seed)) (weights.tensors.get(name)!.data as Float32Array).set(values);
+  } else
+    for (const [name, { data: values }] of initialize(model, seed))
+      (weights.tensors.get(name)!.data as Float32Array).set(values);
   let done = from?.step ?? 0;
 
   const started = performance.now();
   const step = await compileStep(model, { weights: weights.tensors, grads: grads.tensors, B, T }, compile);
   try {
-    yield { type: 'start', step: done, parameters: parts.reduce((n, p) => n + p.end - p.begin, 0), compileSeconds: (performance.now() - started) / 1000 };
+    yield {
+      type: 'start',
+      step: done,
+      parameters: parts.reduce((n, p) => n + p.end - p.begin, 0),
+      compileSeconds: (performance.now() - started) / 1000,
+    };
     let clock = performance.now();
     let speed = 0;
     while (done < steps && !signal?.aborted) {
@@ -140,7 +176,8 @@ export async function* pretrain(model: CausalLM, data: TokenData, o: PretrainOpt
           else for (let i = 0; i < length; i++) sums[i]! += grads.data[i]!;
         }
       }
-      if (!Number.isFinite(loss)) throw new Error(`pretrain: the loss at step ${now} is ${loss}; use a smaller rate or more warm-up`);
+      if (!Number.isFinite(loss))
+        throw new Error(`pretrain: the loss at step ${now} is ${loss}; use a smaller rate or more warm-up`);
       const size = norm(sums) / accumulate;
       const scale = (clip > 0 && size > clip ? clip / size : 1) / accumulate;
       const current = rate * schedule(now) * plateau.share;
@@ -151,7 +188,15 @@ export async function* pretrain(model: CausalLM, data: TokenData, o: PretrainOpt
       speed = speed ? 0.9 * speed + 0.1 * seconds : seconds;
       const tokensPerSecond = (B * T * accumulate) / speed;
       await run?.log({ step: now, loss, rate: current, norm: size });
-      yield { type: 'step', step: now, loss, rate: current, norm: size, tokensPerSecond, secondsLeft: (steps - now) * speed };
+      yield {
+        type: 'step',
+        step: now,
+        loss,
+        rate: current,
+        norm: size,
+        tokensPerSecond,
+        secondsLeft: (steps - now) * speed,
+      };
 
       if (data.validation.length > 1 && (now % evaluateEvery === 0 || now === steps)) {
         const value = await evaluate(step, data.validation, B, T, signal);

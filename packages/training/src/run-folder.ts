@@ -47,13 +47,19 @@ async function cutMetrics(path: string, step: number): Promise<void> {
  *
  * @throws where a run is there and `resume` is not set, or was started with other options or data.
  */
-export async function openRun(folder: string, o: { readonly resume: boolean; readonly identity: Readonly<Record<string, unknown>> }): Promise<Run> {
+export async function openRun(
+  folder: string,
+  o: { readonly resume: boolean; readonly identity: Readonly<Record<string, unknown>> },
+): Promise<Run> {
   const at = (name: string): string => join(folder, name);
   const identity = JSON.parse(JSON.stringify(o.identity)) as Record<string, unknown>;
   if (existsSync(at(file.identity))) {
     if (!o.resume) throw new Error(`${folder}: a run is there; resume it, or name another folder`);
     const changed = differences(await readJson(at(file.identity)), identity);
-    if (changed.length) throw new Error(`${folder}: the run was started otherwise: ${changed.join('; ')}. Use the same options, or another folder`);
+    if (changed.length)
+      throw new Error(
+        `${folder}: the run was started otherwise: ${changed.join('; ')}. Use the same options, or another folder`,
+      );
   } else {
     await mkdir(folder, { recursive: true });
     await writeFileAtomic(at(file.identity), `${JSON.stringify(identity, null, 2)}\n`);
@@ -67,7 +73,8 @@ export async function openRun(folder: string, o: { readonly resume: boolean; rea
       if (!saved) return null;
       for (const [name, into] of Object.entries(state)) {
         const from = saved.tensors.get(name);
-        if (!from || from.data.length !== into.length) throw new Error(`${at(file.state)}: ${name} doesn't fit this model`);
+        if (!from || from.data.length !== into.length)
+          throw new Error(`${at(file.state)}: ${name} doesn't fit this model`);
         into.set(from.data as Float32Array);
         saved.tensors.delete(name);
       }

@@ -14,7 +14,8 @@ export interface ScheduleOptions {
 }
 
 function after({ warmup = 0, steps, floor = 0 }: ScheduleOptions, shape: (done: number) => number): Schedule {
-  if (!(steps > 0) || !(warmup >= 0) || warmup > steps) throw new Error(`schedule: warm-up of ${warmup} in ${steps} steps; needs 0 to ${steps}`);
+  if (!(steps > 0) || !(warmup >= 0) || warmup > steps)
+    throw new Error(`schedule: warm-up of ${warmup} in ${steps} steps; needs 0 to ${steps}`);
   return (step) => {
     if (step <= warmup) return step / (warmup + 1);
     const done = Math.min(1, (step - warmup - 1) / Math.max(1, steps - warmup - 1));
@@ -36,7 +37,8 @@ export class HalveOnPlateau {
   waited = 0;
   readonly patience: number;
   constructor(patience = 1) {
-    if (!(Number.isInteger(patience) && patience > 0)) throw new Error(`HalveOnPlateau: patience is ${patience}; needs a whole number above 0`);
+    if (!(Number.isInteger(patience) && patience > 0))
+      throw new Error(`HalveOnPlateau: patience is ${patience}; needs a whole number above 0`);
     this.patience = patience;
   }
   /** Takes an evaluation's loss into account. */

@@ -32,7 +32,12 @@ export function traceLoss(model: CausalLM, B: number, T: number, isTraining: boo
  */
 export async function compileStep(
   model: CausalLM,
-  { weights, grads, B, T }: { weights: ReadonlyMap<string, HostTensor>; grads: ReadonlyMap<string, HostTensor>; B: number; T: number },
+  {
+    weights,
+    grads,
+    B,
+    T,
+  }: { weights: ReadonlyMap<string, HostTensor>; grads: ReadonlyMap<string, HostTensor>; B: number; T: number },
   options: CompileOptions = {},
 ): Promise<TrainStep> {
   const wanted = [...parameters(model)].filter(([name]) => grads.has(name));

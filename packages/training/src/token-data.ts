@@ -22,7 +22,8 @@ export interface Encoder {
  */
 export function encodeText(text: string, encoder: Encoder, validation = 0.1): TokenData {
   if (!text.length) throw new Error('corpus: the text is empty; it needs more tokens than the context is long');
-  if (!(validation >= 0 && validation < 1)) throw new Error(`corpus: the validation share is ${validation}; needs 0 or more and less than 1`);
+  if (!(validation >= 0 && validation < 1))
+    throw new Error(`corpus: the validation share is ${validation}; needs 0 or more and less than 1`);
   const cut = Math.floor(text.length * (1 - validation));
   const held = text.slice(cut);
   const ids = (part: string): Int32Array => Int32Array.from(part ? encoder.encode(part).ids : []);
@@ -39,9 +40,15 @@ function window(tokens: ArrayLike<number>, begin: number, T: number, batch: Batc
 const empty = (B: number, T: number): Batch => ({ ids: new BigInt64Array(B * T), labels: new BigInt64Array(B * T) });
 
 /** The batch of a step: B windows of T tokens at random places (as nanoGPT draws them), with each next token as label. */
-export function randomBatch(tokens: ArrayLike<number>, { seed, step, B, T }: { seed: number; step: number; B: number; T: number }): Batch {
+export function randomBatch(
+  tokens: ArrayLike<number>,
+  { seed, step, B, T }: { seed: number; step: number; B: number; T: number },
+): Batch {
   const places = tokens.length - T;
-  if (places < 1) throw new Error(`corpus: ${tokens.length} tokens; a context of ${T} needs ${T + 1} or more: use more text or a shorter context`);
+  if (places < 1)
+    throw new Error(
+      `corpus: ${tokens.length} tokens; a context of ${T} needs ${T + 1} or more: use more text or a shorter context`,
+    );
   const draw = random(streamSeed(seed, `batch/${step}`));
   const batch = empty(B, T);
   for (let row = 0; row < B; row++) window(tokens, draw.integer(places), T, batch, row);
@@ -49,7 +56,11 @@ export function randomBatch(tokens: ArrayLike<number>, { seed, step, B, T }: { s
 }
 
 /** The whole sequence in windows one after another, B at a time; the last batch is filled with labels of -100. */
-export function* allBatches(tokens: ArrayLike<number>, B: number, T: number): Generator<{ batch: Batch; count: number }> {
+export function* allBatches(
+  tokens: ArrayLike<number>,
+  B: number,
+  T: number,
+): Generator<{ batch: Batch; count: number }> {
   for (let at = 0; at + 1 < tokens.length; at += B * T) {
     const batch = empty(B, T);
     batch.labels.fill(-100n);
@@ -66,5 +77,7 @@ export function* allBatches(tokens: ArrayLike<number>, B: number, T: number): Ge
 export function checkIds(tokens: ArrayLike<number>, vocabularySize: number): void {
   for (let i = 0; i < tokens.length; i++)
     if (!(tokens[i]! >= 0 && tokens[i]! < vocabularySize))
-      throw new Error(`corpus: id ${tokens[i]} at position ${i} is outside the vocabulary of ${vocabularySize}; is this the model's own tokenizer?`);
+      throw new Error(
+        `corpus: id ${tokens[i]} at position ${i} is outside the vocabulary of ${vocabularySize}; is this the model's own tokenizer?`,
+      );
 }

@@ -32,8 +32,17 @@ export const masked = -1e9;
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: AttentionOptions = {}): Tensor {
   const D = q.shape.at(-1);
-  if (q.rank !== 4 || k.rank !== 4 || v.rank !== 4 || k.shape[3] !== D || k.shape[2] !== v.shape[2] || k.shape[1] !== q.shape[1])
-    throw new Error(`attention: q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)}; needs (B, H, T, D), (B, H, S, D), (B, H, S, E)`);
+  if (
+    q.rank !== 4 ||
+    k.rank !== 4 ||
+    v.rank !== 4 ||
+    k.shape[3] !== D ||
+    k.shape[2] !== v.shape[2] ||
+    k.shape[1] !== q.shape[1]
+  )
+    throw new Error(
+      `attention: q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)}; needs (B, H, T, D), (B, H, S, D), (B, H, S, E)`,
+    );
   const { mask = null, scale = 1 / Math.sqrt(D as number), dropout = 0, past = null } = o;
   if (past) return withPast(q, k, v, past, mask, scale);
   const scores = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)

@@ -41,7 +41,11 @@ export class TransformerBlock {
   }
 
   /** x (B, T, C): (B, T, C). `mask` is for the self-attention, `sourceMask` for that to the source. */
-  forward(x: Tensor, ctx: Context, o: { mask?: Tensor | null; source?: Tensor; sourceMask?: Tensor | null } = {}): Tensor {
+  forward(
+    x: Tensor,
+    ctx: Context,
+    o: { mask?: Tensor | null; source?: Tensor; sourceMask?: Tensor | null } = {},
+  ): Tensor {
     const { mask = null, source, sourceMask = null } = o;
     const around = (h: Tensor, norm: LayerNorm, sublayer: (h: Tensor) => Tensor): Tensor =>
       this.norm === 'pre'

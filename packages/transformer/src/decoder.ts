@@ -44,16 +44,18 @@ export class CachedDecoder implements Decoder {
     prompts.forEach((prompt, row) => {
       if (!prompt.length) throw new Error(`decoder: prompt ${row} is empty; it needs one token or more`);
       if (prompt.length > this.contextLength)
-        throw new Error(`decoder: prompt ${row} has ${prompt.length} tokens, but the model sees ${this.contextLength}; cut the prompt`);
+        throw new Error(
+          `decoder: prompt ${row} has ${prompt.length} tokens, but the model sees ${this.contextLength}; cut the prompt`,
+        );
       this.#check(prompt, row);
     });
     const ids = new BigInt64Array(B * T);
     prompts.forEach((prompt, row) => prompt.forEach((id, t) => (ids[row * T + t] = BigInt(id))));
     const rows = BigInt64Array.from(prompts, (p, row) => BigInt(row * T + p.length - 1));
     this.#prefill ??= this.#compile(tracePrefill(this.#model));
-    const out = await (await this.#prefill).run(
-      this.#feeds({ input_ids: hostTensor(ids, [B, T]), rows: hostTensor(rows, [B]) }),
-    );
+    const out = await (
+      await this.#prefill
+    ).run(this.#feeds({ input_ids: hostTensor(ids, [B, T]), rows: hostTensor(rows, [B]) }));
     this.#lengths = prompts.map(() => 0);
     this.#capacity = 0;
     this.#cache = [];
@@ -72,7 +74,8 @@ export class CachedDecoder implements Decoder {
     if (ids.length !== B) throw new Error(`decoder: ${ids.length} tokens for ${B} rows; needs one for each`);
     this.#check(ids, null);
     const longest = Math.max(...this.#lengths);
-    if (longest >= this.contextLength) throw new Error(`decoder: the context of ${this.contextLength} tokens is full; start over with a shorter prompt`);
+    if (longest >= this.contextLength)
+      throw new Error(`decoder: the context of ${this.contextLength} tokens is full; start over with a shorter prompt`);
     this.#reserve(longest + 1);
     const { layers, cacheHeads: H, headWidth: D } = this.#model;
     const P = this.#capacity;
@@ -100,7 +103,8 @@ export class CachedDecoder implements Decoder {
   reorder(order: readonly number[]): void {
     const before = this.#lengths.length;
     for (const row of order)
-      if (!(Number.isInteger(row) && row >= 0 && row < before)) throw new Error(`decoder: reorder to row ${row} of ${before}`);
+      if (!(Number.isInteger(row) && row >= 0 && row < before))
+        throw new Error(`decoder: reorder to row ${row} of ${before}`);
     if (order.length === before && order.every((row, i) => row === i)) return;
     const { cacheHeads, headWidth } = this.#model;
     const size = cacheHeads * this.#capacity * headWidth;
@@ -131,7 +135,9 @@ export class CachedDecoder implements Decoder {
     const V = this.vocabularySize;
     for (const id of ids)
       if (!(Number.isInteger(id) && id >= 0 && id < V))
-        throw new Error(`decoder: id ${id}${row === null ? '' : ` in prompt ${row}`} is outside the vocabulary of ${V}; is this the model's own tokenizer?`);
+        throw new Error(
+          `decoder: id ${id}${row === null ? '' : ` in prompt ${row}`} is outside the vocabulary of ${V}; is this the model's own tokenizer?`,
+        );
   }
 
   // Makes room for `length` tokens a row.

@@ -19,7 +19,11 @@ export class MultiHeadAttention {
   readonly out_proj: Linear;
   readonly heads: number;
   readonly dropout: number;
-  constructor(width: number, heads: number, { sourceWidth = width, bias = true, dropout = 0 }: MultiHeadAttentionOptions = {}) {
+  constructor(
+    width: number,
+    heads: number,
+    { sourceWidth = width, bias = true, dropout = 0 }: MultiHeadAttentionOptions = {},
+  ) {
     if (width % heads) throw new Error(`MultiHeadAttention: width ${width} doesn't divide into ${heads} heads`);
     this.heads = heads;
     this.dropout = dropout;
@@ -29,13 +33,22 @@ export class MultiHeadAttention {
     this.out_proj = new Linear(width, width, { bias });
   }
   /** x (B, T, C), source (B, S, C'), mask broadcast to (B, H, T, S): (B, T, C). */
-  forward(x: Tensor, ctx: Context, { source = x, mask = null }: { source?: Tensor; mask?: Tensor | null } = {}): Tensor {
-    if (x.rank !== 3 || source.rank !== 3) throw new Error(`MultiHeadAttention: x ${show(x.shape)}, source ${show(source.shape)}; both need (B, T, C)`);
+  forward(
+    x: Tensor,
+    ctx: Context,
+    { source = x, mask = null }: { source?: Tensor; mask?: Tensor | null } = {},
+  ): Tensor {
+    if (x.rank !== 3 || source.rank !== 3)
+      throw new Error(`MultiHeadAttention: x ${show(x.shape)}, source ${show(source.shape)}; both need (B, T, C)`);
     const split = (t: Tensor): Tensor => {
       const [B, T, C] = t.shape;
       return t.reshape([B!, T!, this.heads, (C as number) / this.heads]).permute([0, 2, 1, 3]); // (B, H, T, D)
     };
-    const [q, k, v] = [split(this.q_proj.forward(x)), split(this.k_proj.forward(source)), split(this.v_proj.forward(source))];
+    const [q, k, v] = [
+      split(this.q_proj.forward(x)),
+      split(this.k_proj.forward(source)),
+      split(this.v_proj.forward(source)),
+    ];
     const y = attention(q, k, v, ctx, { mask, dropout: this.dropout }); // (B, H, T, D)
     return this.out_proj.forward(y.permute([0, 2, 1, 3]).reshape(x.shape)); // (B, T, C)
   }

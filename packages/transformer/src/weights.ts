@@ -21,7 +21,10 @@ function some(names: readonly string[]): string {
 export function loadWeights(
   parameters: ReadonlyMap<string, Structure>,
   tensors: ReadonlyMap<string, HostTensor>,
-  { sanitize = (name) => name, tied = [] }: { sanitize?: (name: string) => string | null; tied?: readonly string[] } = {},
+  {
+    sanitize = (name) => name,
+    tied = [],
+  }: { sanitize?: (name: string) => string | null; tied?: readonly string[] } = {},
 ): Map<string, HostTensor> {
   const given = new Map<string, HostTensor>();
   for (const [name, tensor] of tensors) {
@@ -31,17 +34,21 @@ export function loadWeights(
   const missing = [...parameters.keys()].filter((name) => !given.has(name));
   if (missing.length) {
     const found = `${parameters.size - missing.length} of ${parameters.size} found`;
-    const hint = missing.includes('lm_head.weight') ? 'The config has tie_word_embeddings: false; did you mean true?' : 'Does config.json belong to these weights?';
+    const hint = missing.includes('lm_head.weight')
+      ? 'The config has tie_word_embeddings: false; did you mean true?'
+      : 'Does config.json belong to these weights?';
     throw new Error(`loadWeights: missing ${some(missing)} (${found}). ${hint}`);
   }
   const unknown = [...given.keys()].filter((name) => !parameters.has(name));
-  if (unknown.length) throw new Error(`loadWeights: ${some(unknown)} belong to no parameter. Does config.json belong to these weights?`);
+  if (unknown.length)
+    throw new Error(`loadWeights: ${some(unknown)} belong to no parameter. Does config.json belong to these weights?`);
   const values = new Map<string, HostTensor>();
   for (const [name, { shape }] of parameters) {
     const tensor = given.get(name)!;
     if (String(tensor.shape) !== String(shape))
       throw new Error(`loadWeights: ${name} is ${show(tensor.shape)}; the config needs ${show(shape)}`);
-    if (!(tensor.data instanceof Float32Array)) throw new Error(`loadWeights: ${name} is ${tensor.dtype}; needs float32`);
+    if (!(tensor.data instanceof Float32Array))
+      throw new Error(`loadWeights: ${name} is ${tensor.dtype}; needs float32`);
     values.set(name, tensor);
   }
   return values;

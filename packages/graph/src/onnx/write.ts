@@ -40,7 +40,8 @@ function attribute(name: string, value: Attribute): AttributeProto {
 
 function valueInfo(name: string, { shape, dtype }: Tensor): ValueInfoProto {
   const dim = shape.map((d) => ({
-    value: typeof d === 'number' ? { case: 'dimValue' as const, value: BigInt(d) } : { case: 'dimParam' as const, value: d },
+    value:
+      typeof d === 'number' ? { case: 'dimValue' as const, value: BigInt(d) } : { case: 'dimParam' as const, value: d },
   }));
   const tensorType = { elemType: onnxType[dtype], shape: { dim } };
   return create(ValueInfoProtoSchema, { name, type: { value: { case: 'tensorType', value: tensorType } } });
@@ -87,7 +88,8 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, o: OnnxOptions
   // A result takes its output's name, so that no copy of it is made, unless it has taken another's.
   const wanted = new Map<Tensor, string>();
   const source = (x: Tensor): Tensor => (x.node?.op.name === 'Alias' ? source(x.node.inputs[0]!) : x);
-  for (const [key, x] of Object.entries(outputs)) if (source(x).node && !wanted.has(source(x))) wanted.set(source(x), key);
+  for (const [key, x] of Object.entries(outputs))
+    if (source(x).node && !wanted.has(source(x))) wanted.set(source(x), key);
 
   const nameOf = (tensor: Tensor): string => {
     const x = source(tensor);
@@ -99,7 +101,8 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, o: OnnxOptions
       own = wanted.get(x) ?? `${x.node.op.name.toLowerCase()}_${counter++}`;
       while (!wanted.has(x) && used.has(own)) own = `${x.node.op.name.toLowerCase()}_${counter++}`;
     } else {
-      if (x.name === null) throw new Error(`toOnnx: an input ${show(x.shape)} has no name; call parameters(model) first`);
+      if (x.name === null)
+        throw new Error(`toOnnx: an input ${show(x.shape)} has no name; call parameters(model) first`);
       if (inputs.has(x.name)) throw new Error(`toOnnx: two inputs are called ${x.name}`);
       if (used.has(x.name)) throw new Error(`toOnnx: an input and an output are both called ${x.name}`);
       inputs.set((own = x.name), x);
@@ -110,14 +113,17 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, o: OnnxOptions
   };
   // Inputs first, so that no inner value takes one of their names.
   const order = topologicalOrder(Object.values(outputs)).filter((n) => n.op.name !== 'Alias');
-  for (const x of [...order.flatMap((n) => n.inputs), ...Object.values(outputs)].map(source)) if (!x.node && !x.data) nameOf(x);
+  for (const x of [...order.flatMap((n) => n.inputs), ...Object.values(outputs)].map(source))
+    if (!x.node && !x.data) nameOf(x);
 
   for (const { op, inputs: xs, outputs: ys, attrs } of order) {
     const input = xs.map(nameOf);
     const output = ys.map(nameOf);
     const attributes = Object.entries(op.onnx?.(attrs as never) ?? {}).map(([k, v]) => attribute(k, v));
     if (op.domain) domains.add(op.domain);
-    nodes.push(create(NodeProtoSchema, { input, output, opType: op.name, domain: op.domain ?? '', attribute: attributes }));
+    nodes.push(
+      create(NodeProtoSchema, { input, output, opType: op.name, domain: op.domain ?? '', attribute: attributes }),
+    );
   }
   const results = Object.entries(outputs).map(([key, x]) => {
     const own = nameOf(x);
@@ -129,7 +135,13 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, o: OnnxOptions
     producerName: 'brickwork',
     opsetImport: [{ domain: '', version: BigInt(opset) }, ...[...domains].map((domain) => ({ domain, version: 1n }))],
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
-    graph: { name, node: nodes, initializer: constants.all, input: [...inputs].map(([k, x]) => valueInfo(k, x)), output: results },
+    graph: {
+      name,
+      node: nodes,
+      initializer: constants.all,
+      input: [...inputs].map(([k, x]) => valueInfo(k, x)),
+      output: results,
+    },
   });
   return toBinary(ModelProtoSchema, model);
 }

@@ -17,7 +17,8 @@ export interface AdamWOptions {
 export function adamw(size: number, o: AdamWOptions = {}): Optimizer {
   const { betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0.01 } = o;
   const [b1, b2] = betas;
-  for (const b of betas) if (!(b >= 0 && b < 1)) throw new Error(`adamw: a beta is ${b}; needs 0 or more and less than 1`);
+  for (const b of betas)
+    if (!(b >= 0 && b < 1)) throw new Error(`adamw: a beta is ${b}; needs 0 or more and less than 1`);
   const m = new Float32Array(size);
   const v = new Float32Array(size);
   return {

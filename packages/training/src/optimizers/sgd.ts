@@ -14,7 +14,8 @@ export interface SGDOptions {
 /** u = μu + g + λw; w = w - ηu, or with Nesterov w = w - η(g + λw + μu). */
 export function sgd(size: number, o: SGDOptions = {}): Optimizer {
   const { momentum = 0, nesterov = false, weightDecay = 0 } = o;
-  if (!(momentum >= 0 && momentum < 1)) throw new Error(`sgd: momentum is ${momentum}; needs 0 or more and less than 1`);
+  if (!(momentum >= 0 && momentum < 1))
+    throw new Error(`sgd: momentum is ${momentum}; needs 0 or more and less than 1`);
   if (nesterov && !momentum) throw new Error('sgd: nesterov needs a momentum above 0');
   const u = new Float32Array(momentum ? size : 0);
   return {

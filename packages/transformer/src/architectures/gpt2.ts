@@ -1,6 +1,15 @@
 // GPT-2 (Radford et al., 2019): a pre-norm Transformer decoder with learned positions and a tied head.
 import { concat, constant, matmul, range, show, sizeOf, slice, split, squeeze, type Tensor } from '@brickwork/graph';
-import { activation, Conv1D, dropout, Embedding, LayerNorm, linearCrossEntropy, normal, parameter } from '@brickwork/nn';
+import {
+  activation,
+  Conv1D,
+  dropout,
+  Embedding,
+  LayerNorm,
+  linearCrossEntropy,
+  normal,
+  parameter,
+} from '@brickwork/nn';
 import type { Context, Parameter } from '@brickwork/nn';
 import { attention, type Past } from '../attention.ts';
 import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
@@ -51,14 +60,18 @@ class Attention {
   constructor(c: GPT2Config, layer: number) {
     const deviation = c.initializer_range;
     this.#config = c;
-    this.#scale = (c.scale_attn_weights ? (c.n_embd / c.n_head) ** -0.5 : 1) / (c.scale_attn_by_inverse_layer_idx ? layer + 1 : 1);
+    this.#scale =
+      (c.scale_attn_weights ? (c.n_embd / c.n_head) ** -0.5 : 1) / (c.scale_attn_by_inverse_layer_idx ? layer + 1 : 1);
     this.c_attn = new Conv1D(c.n_embd, 3 * c.n_embd, normal(deviation));
     this.c_proj = new Conv1D(c.n_embd, c.n_embd, normal(deviation / Math.sqrt(2 * c.n_layer)));
   }
   forward(x: Tensor, ctx: Context, mask: Tensor, past: Past | null): { y: Tensor; present: Past } {
     const { n_embd: C, n_head: H, attn_pdrop, resid_pdrop } = this.#config;
     const [B, T] = x.shape as [number, number];
-    const qkv = this.c_attn.forward(x).reshape([B, T, 3, H, C / H]).permute([2, 0, 3, 1, 4]); // (3, B, H, T, D)
+    const qkv = this.c_attn
+      .forward(x)
+      .reshape([B, T, 3, H, C / H])
+      .permute([2, 0, 3, 1, 4]); // (3, B, H, T, D)
     const [q, key, value] = split(qkv, 3, 0).map((t) => squeeze(t, 0)) as [Tensor, Tensor, Tensor]; // (B, H, T, D)
     const o = attention(q, key, value, ctx, { mask, scale: this.#scale, dropout: attn_pdrop, past });
     const y = this.c_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C])); // (B, T, C)
@@ -128,7 +141,9 @@ export class GPT2LMHeadModel implements CausalLM {
     this.config = c;
     this.transformer = new GPT2Model(c);
     const { weight } = this.transformer.wte;
-    this.lm_head = { weight: c.tie_word_embeddings ? weight : parameter([c.vocab_size, c.n_embd], normal(c.initializer_range)) };
+    this.lm_head = {
+      weight: c.tie_word_embeddings ? weight : parameter([c.vocab_size, c.n_embd], normal(c.initializer_range)),
+    };
   }
   get contextLength(): number {
     return this.config.n_positions;
@@ -148,7 +163,9 @@ export class GPT2LMHeadModel implements CausalLM {
     const T = ids.shape[1]!;
     if (ids.rank !== 2) throw new Error(`gpt2: ids ${show(ids.shape)}; needs (B, T)`);
     if (typeof T === 'number' && T > this.contextLength)
-      throw new Error(`gpt2: a sequence of ${T} tokens, but n_positions is ${this.contextLength}; cut it or train with more positions`);
+      throw new Error(
+        `gpt2: a sequence of ${T} tokens, but n_positions is ${this.contextLength}; cut it or train with more positions`,
+      );
     let mask = o.mask ?? causalMask(ids, 1);
     if (o.attentionMask) mask = mask.add(paddingMask(o.attentionMask));
     const positions = o.positions
@@ -173,11 +190,17 @@ export class GPT2LMHeadModel implements CausalLM {
     return matmul(hidden, this.lm_head.weight, { transB: true }); // (…, V)
   }
 
-  loss(ids: Tensor, labels: Tensor, ctx: Context, { shift = true, ...o }: ForwardOptions & { shift?: boolean } = {}): Tensor {
+  loss(
+    ids: Tensor,
+    labels: Tensor,
+    ctx: Context,
+    { shift = true, ...o }: ForwardOptions & { shift?: boolean } = {},
+  ): Tensor {
     const [B, T] = ids.shape as [number, number];
     const { last } = this.forward(ids, ctx, o);
     const none = constant(new BigInt64Array(B).fill(-100n), [B, 1]);
     const next = shift ? concat([slice(labels, 1, 1), none], 1) : labels; // (B, T)
-    return linearCrossEntropy(last.reshape([B * T, this.config.n_embd]), this.lm_head.weight, next.reshape([B * T])).loss;
+    return linearCrossEntropy(last.reshape([B * T, this.config.n_embd]), this.lm_head.weight, next.reshape([B * T]))
+      .loss;
   }
 }

@@ -26,6 +26,8 @@ export const architectures: Readonly<Record<string, Architecture>> = {
 export function architectureOf(config: Readonly<Record<string, unknown>>): Architecture {
   const type = config['model_type'];
   if (typeof type !== 'string' || !Object.hasOwn(architectures, type))
-    throw new Error(`config: model_type is ${JSON.stringify(type)}; known are ${Object.keys(architectures).join(', ')}`);
+    throw new Error(
+      `config: model_type is ${JSON.stringify(type)}; known are ${Object.keys(architectures).join(', ')}`,
+    );
   return architectures[type]!;
 }
