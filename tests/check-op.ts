@@ -376,7 +376,7 @@ export async function gradientsOf(fn: Trace, given: readonly Values[]): Promise<
     .reduce((a, b) => a.add(b));
   const outputs = Object.fromEntries(gradients(loss, wrt).map((g, i) => [`g${i}`, g]));
   const got = await run({ outputs, y: [] }, Object.fromEntries(given.map((v, i) => [nameOf(i), v])));
-  return wrt.map((_, i) => [...numbers(got[`g${i}`]!.data)]);
+  return wrt.map((_, i) => Array.from(numbers(got[`g${i}`]!.data), (v) => v + 0)); // + 0 turns -0 into 0
 }
 
 async function checkSymbolic(fn: Trace, inputs: readonly Input[], o: CheckOptions): Promise<void> {

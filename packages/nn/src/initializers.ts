@@ -43,7 +43,8 @@ export const truncatedNormal =
 
 /** Fan-in and fan-out of a weight (out, in, …kernel), or (in, out) where `inFirst`. */
 export function fans(shape: readonly number[], inFirst = false): { in: number; out: number } {
-  if (shape.length < 2) throw new Error(`fans: (${shape.join(', ')}) has fewer than two axes; give biases another initialiser`);
+  if (shape.length < 2)
+    throw new Error(`fans: (${shape.join(', ')}) has fewer than two axes; give biases another initialiser`);
   const kernel = shape.slice(2).reduce((a, b) => a * b, 1);
   const [a, b] = [shape[0]! * kernel, shape[1]! * kernel];
   return inFirst ? { in: a, out: b } : { in: b, out: a };
@@ -70,6 +71,11 @@ export const xavier =
 
 /** Deviation gain / sqrt(fan), gain √2 for ReLU: keeps the variance through rectifiers (He et al., 2015). */
 export const kaiming =
-  ({ distribution = 'uniform', gain = Math.SQRT2, inFirst = false, mode = 'in' }: FanOptions & { readonly mode?: 'in' | 'out' } = {}): Initializer =>
+  ({
+    distribution = 'uniform',
+    gain = Math.SQRT2,
+    inFirst = false,
+    mode = 'in',
+  }: FanOptions & { readonly mode?: 'in' | 'out' } = {}): Initializer =>
   (data, shape, random) =>
     scaled(gain / Math.sqrt(fans(shape, inFirst)[mode]), distribution)(data, shape, random);

@@ -8,7 +8,10 @@ export class LayerNorm {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
   readonly epsilon: number;
-  constructor(width: number, { epsilon = 1e-5, bias = true }: { readonly epsilon?: number; readonly bias?: boolean } = {}) {
+  constructor(
+    width: number,
+    { epsilon = 1e-5, bias = true }: { readonly epsilon?: number; readonly bias?: boolean } = {},
+  ) {
     this.weight = parameter([width], ones);
     this.bias = bias ? parameter([width], zeros) : null;
     this.epsilon = epsilon;

@@ -15,7 +15,8 @@ export class Parameter extends Tensor {
 }
 
 /** A parameter of the given shape. */
-export const parameter = (shape: readonly number[], initializer: Initializer): Parameter => new Parameter(shape, initializer);
+export const parameter = (shape: readonly number[], initializer: Initializer): Parameter =>
+  new Parameter(shape, initializer);
 
 /**
  * Every parameter of a model by its path (`transformer.h.0.attn.c_attn.weight`), in the order of construction. A brick
