@@ -1,5 +1,6 @@
 export * from './tensor.ts';
 export * from './methods.ts';
+export * from './onnx/error.ts';
 export * from './onnx/write.ts';
 export * from './order.ts';
 export * from './gradients.ts';
