@@ -38,6 +38,14 @@ function randomBits(ctx: Context, n: number): Tensor {
   return x;
 }
 
+// A well-mixed odd number for each stream: multiples like 1 and 3 would give masks that resemble each other.
+function multiplier(stream: number): number {
+  let z = Math.imul(stream + 1, 0x9e3779b9);
+  z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+  z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+  return (z ^ (z >>> 16)) | 1;
+}
+
 /**
  * A mask for dropout in the given shape: 0 with probability p, else 1 / (1 - p); null where nothing is dropped. Each
  * call takes its bits from a stream of its own: the step's bits times an odd number.
@@ -48,9 +56,8 @@ export function dropoutMask(shape: readonly (number | string)[], p: number, ctx:
   const n = count(shape);
   if (n === null)
     throw new GraphError(`dropout: ${show(shape)} has sizes that are not known; trace training with numbers`);
-  const odd = Math.imul(ctx.stream() * 2 + 1, 0x9e3779b1) | 1;
-  const draw = mul(randomBits(ctx, n), int32(odd));
-  const kept = less(int32(Math.round(p * 2 ** 32 - 2 ** 31)), draw);
+  const draw = mul(randomBits(ctx, n), int32(multiplier(ctx.stream())));
+  const kept = less(int32(Math.min(2 ** 31 - 1, Math.round(p * 2 ** 32 - 2 ** 31))), draw);
   return mul(cast(kept, 'float32'), 1 / (1 - p)).reshape(shape);
 }
 
