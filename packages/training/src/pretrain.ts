@@ -200,7 +200,7 @@ export async function* pretrain(
 
       if (data.validation.length > 1 && (now % evaluateEvery === 0 || now === steps)) {
         const value = await evaluate(step, data.validation, B, T, signal);
-        plateau.observe(o.schedule === 'plateau' ? value : -Infinity);
+        if (o.schedule === 'plateau') plateau.observe(value);
         const isBest = value < best;
         best = Math.min(best, value);
         const lossPerCharacter = value / data.charactersPerToken;
