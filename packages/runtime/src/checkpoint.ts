@@ -21,7 +21,10 @@ export async function readJson(path: string): Promise<Record<string, unknown>> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new Error(`${path}: ${(cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (cause as Error).message}`, { cause });
+    throw new Error(
+      `${path}: ${(cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (cause as Error).message}`,
+      { cause },
+    );
   }
   let value: unknown;
   try {
@@ -29,7 +32,8 @@ export async function readJson(path: string): Promise<Record<string, unknown>> {
   } catch (cause) {
     throw new Error(`${path} is not JSON: ${(cause as Error).message}`, { cause });
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${path}: not a JSON object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error(`${path}: not a JSON object`);
   return value as Record<string, unknown>;
 }
 
@@ -44,7 +48,9 @@ async function weightFiles(folder: string): Promise<Map<string, string[] | null>
     const files = new Map<string, string[]>();
     for (const [name, file] of Object.entries(map as Record<string, unknown>)) {
       if (typeof file !== 'string' || basename(file) !== file || !file.endsWith('.safetensors'))
-        throw new Error(`${at(index)}: ${name} is in ${JSON.stringify(file)}; needs the name of a safetensors file of this folder`);
+        throw new Error(
+          `${at(index)}: ${name} is in ${JSON.stringify(file)}; needs the name of a safetensors file of this folder`,
+        );
       files.set(file, [...(files.get(file) ?? []), name]);
     }
     return files;
@@ -65,7 +71,10 @@ export async function loadCheckpoint(folder: string, o: { readonly signal?: Abor
   const generationConfig = existsSync(generation) ? await readJson(generation) : null;
   const tensors = new Map<string, HostTensor>();
   for (const [file, names] of await weightFiles(folder)) {
-    const read = await readSafetensors(join(folder, file), { ...(names ? { names } : {}), ...(o.signal ? { signal: o.signal } : {}) });
+    const read = await readSafetensors(join(folder, file), {
+      ...(names ? { names } : {}),
+      ...(o.signal ? { signal: o.signal } : {}),
+    });
     for (const [name, tensor] of read.tensors) {
       tensors.set(name, widen(tensor));
       read.tensors.delete(name);

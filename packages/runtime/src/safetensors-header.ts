@@ -26,7 +26,9 @@ const kinds: readonly [string, DType, number][] = [
   ['BOOL', 'bool', 1],
 ];
 /** Element types in the format's names. */
-export const safetensorsType = Object.fromEntries(kinds.map(([name, dtype]) => [dtype, name])) as Readonly<Record<DType, string>>;
+export const safetensorsType = Object.fromEntries(kinds.map(([name, dtype]) => [dtype, name])) as Readonly<
+  Record<DType, string>
+>;
 const byName = new Map(kinds.map(([name, dtype, size]) => [name, { dtype, size }]));
 
 /** The format allows headers up to 100 MB. */
@@ -34,7 +36,11 @@ const largest = 100_000_000;
 const whole = (v: unknown): v is number => typeof v === 'number' && Number.isSafeInteger(v) && v >= 0;
 
 /** Tensors and metadata of a header, for a file with `size` bytes after it. */
-export function parseHeader(path: string, bytes: Uint8Array, size: number): { entries: Map<string, Entry>; metadata: Record<string, string> } {
+export function parseHeader(
+  path: string,
+  bytes: Uint8Array,
+  size: number,
+): { entries: Map<string, Entry>; metadata: Record<string, string> } {
   const fail = (why: string): never => {
     throw new Error(`safetensors ${path}: ${why}`);
   };
@@ -54,24 +60,34 @@ export function parseHeader(path: string, bytes: Uint8Array, size: number): { en
   let metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(json as Record<string, unknown>)) {
     if (name === '__metadata__') {
-      if (typeof value !== 'object' || value === null || Object.values(value).some((v) => typeof v !== 'string')) fail('__metadata__ is not an object of strings');
+      if (typeof value !== 'object' || value === null || Object.values(value).some((v) => typeof v !== 'string'))
+        fail('__metadata__ is not an object of strings');
       metadata = { ...(value as Record<string, string>) };
       continue;
     }
     const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
     const kind = byName.get(dtype as string);
     if (!kind) fail(`${name} has the type ${JSON.stringify(dtype)}; known are ${[...byName.keys()].join(', ')}`);
-    if (!Array.isArray(shape) || !shape.every(whole)) fail(`${name} has the shape ${JSON.stringify(shape)}; needs whole numbers`);
-    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole)) fail(`${name} has the offsets ${JSON.stringify(offsets)}; needs two whole numbers`);
+    if (!Array.isArray(shape) || !shape.every(whole))
+      fail(`${name} has the shape ${JSON.stringify(shape)}; needs whole numbers`);
+    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole))
+      fail(`${name} has the offsets ${JSON.stringify(offsets)}; needs two whole numbers`);
     const [begin, end] = offsets as [number, number];
     const count = (shape as number[]).reduce((a, b) => a * b, 1);
-    if (begin > end || end > size) fail(`${name} lies at bytes ${begin} to ${end} of ${size}. Is the download complete?`);
-    if (count * kind!.size !== end - begin) fail(`${name} is ${dtype} (${(shape as number[]).join(', ')}), ${count * kind!.size} bytes, but has ${end - begin}`);
+    if (begin > end || end > size)
+      fail(`${name} lies at bytes ${begin} to ${end} of ${size}. Is the download complete?`);
+    if (count * kind!.size !== end - begin)
+      fail(
+        `${name} is ${dtype} (${(shape as number[]).join(', ')}), ${count * kind!.size} bytes, but has ${end - begin}`,
+      );
     entries.set(name, { dtype: kind!.dtype, shape: shape as number[], count, begin, end });
   }
   let at = 0;
   for (const [name, { begin, end }] of [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== at) fail(`${name} begins at byte ${begin}, ${begin < at ? 'inside another tensor' : 'after a hole'}; the one before ends at ${at}`);
+    if (begin !== at)
+      fail(
+        `${name} begins at byte ${begin}, ${begin < at ? 'inside another tensor' : 'after a hole'}; the one before ends at ${at}`,
+      );
     at = end;
   }
   if (at !== size) fail(`the tensors end at byte ${at}, the file at ${size}`);

@@ -35,7 +35,7 @@ const piece = 1 << 30;
 const bytesOf = (data: Data): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 async function fill(file: FileHandle, into: Uint8Array, position: number): Promise<boolean> {
-  for (let at = 0; at < into.length; ) {
+  for (let at = 0; at < into.length;) {
     const { bytesRead } = await file.read(into, at, Math.min(piece, into.length - at), position + at);
     if (!bytesRead) return false;
     at += bytesRead;
@@ -43,15 +43,24 @@ async function fill(file: FileHandle, into: Uint8Array, position: number): Promi
   return true;
 }
 
-async function withHeader<T>(path: string, use: (file: FileHandle, header: { entries: Map<string, Entry>; metadata: Record<string, string>; start: number }) => Promise<T>): Promise<T> {
+async function withHeader<T>(
+  path: string,
+  use: (
+    file: FileHandle,
+    header: { entries: Map<string, Entry>; metadata: Record<string, string>; start: number },
+  ) => Promise<T>,
+): Promise<T> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
     const length = new Uint8Array(8);
-    if (size < 8 || !(await fill(file, length, 0))) throw new Error(`safetensors ${path}: ${size} bytes; a file has 8 or more. Is the download complete?`);
+    if (size < 8 || !(await fill(file, length, 0)))
+      throw new Error(`safetensors ${path}: ${size} bytes; a file has 8 or more. Is the download complete?`);
     const n = new DataView(length.buffer).getBigUint64(0, true);
     if (n > BigInt(size - 8))
-      throw new Error(`safetensors ${path}: the header claims ${n} bytes, the file has ${size - 8} after the length. Is the download complete?`);
+      throw new Error(
+        `safetensors ${path}: the header claims ${n} bytes, the file has ${size - 8} after the length. Is the download complete?`,
+      );
     const header = new Uint8Array(Number(n));
     await fill(file, header, 8);
     const start = 8 + header.length;
@@ -67,7 +76,10 @@ async function withHeader<T>(path: string, use: (file: FileHandle, header: { ent
  * @throws where the file is truncated, or its header isn't JSON, repeats a name, or describes tensors that overlap, leave
  * holes, reach past the end or don't have as many bytes as their shape needs.
  */
-export function readSafetensors(path: string, o: { readonly names?: readonly string[]; readonly signal?: AbortSignal } = {}): Promise<Safetensors> {
+export function readSafetensors(
+  path: string,
+  o: { readonly names?: readonly string[]; readonly signal?: AbortSignal } = {},
+): Promise<Safetensors> {
   return withHeader(path, async (file, { entries, metadata, start }) => {
     const tensors = new Map<string, HostTensor>();
     for (const name of o.names ?? entries.keys()) {
@@ -75,7 +87,8 @@ export function readSafetensors(path: string, o: { readonly names?: readonly str
       const entry = entries.get(name);
       if (!entry) throw new Error(`safetensors ${path}: no tensor ${name}; it has ${entries.size} others`);
       const data = new arrays[entry.dtype](entry.count);
-      if (!(await fill(file, bytesOf(data), start + entry.begin))) throw new Error(`safetensors ${path}: the file ends inside ${name}. Is the download complete?`);
+      if (!(await fill(file, bytesOf(data), start + entry.begin)))
+        throw new Error(`safetensors ${path}: the file ends inside ${name}. Is the download complete?`);
       tensors.set(name, { data, shape: entry.shape, dtype: entry.dtype });
     }
     return { tensors, metadata };
@@ -83,12 +96,18 @@ export function readSafetensors(path: string, o: { readonly names?: readonly str
 }
 
 /** Shapes and types of a file's tensors, without reading their values. */
-export function readSafetensorsHeader(path: string): Promise<Map<string, { readonly shape: readonly number[]; readonly dtype: DType }>> {
+export function readSafetensorsHeader(
+  path: string,
+): Promise<Map<string, { readonly shape: readonly number[]; readonly dtype: DType }>> {
   return withHeader(path, async (_, { entries }) => entries);
 }
 
 /** Writes tensors in the map's order; the file appears only once it is whole. */
-export function writeSafetensors(path: string, tensors: ReadonlyMap<string, HostTensor>, o: { readonly metadata?: Readonly<Record<string, string>> } = {}): Promise<void> {
+export function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, HostTensor>,
+  o: { readonly metadata?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
   const header: [string, unknown][] = o.metadata ? [['__metadata__', o.metadata]] : [];
   let end = 0;
   for (const [name, { data, shape, dtype }] of tensors) {
@@ -106,7 +125,7 @@ export function writeSafetensors(path: string, tensors: ReadonlyMap<string, Host
   return writeAtomic(path, async (file) => {
     let position = 0;
     for (const bytes of [head, ...[...tensors.values()].map((t) => bytesOf(t.data))])
-      for (let at = 0; at < bytes.length; ) {
+      for (let at = 0; at < bytes.length;) {
         const { bytesWritten } = await file.write(bytes, at, Math.min(piece, bytes.length - at), position);
         at += bytesWritten;
         position += bytesWritten;
