@@ -147,7 +147,7 @@ export async function* pretrain(
   const from = (await run?.restore(state)) ?? null;
   if (from) {
     best = from.best;
-    Object.assign(plateau, from.plateau);
+    Object.assign(plateau, from.plateau, { best: from.plateau['best'] ?? Infinity }); // JSON has no infinity
   } else
     for (const [name, { data: values }] of initialize(model, seed))
       (weights.tensors.get(name)!.data as Float32Array).set(values);

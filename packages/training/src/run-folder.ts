@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hostTensor, readSafetensors, writeFileAtomic, writeSafetensors, readJson } from '@brickwork/runtime';
+import { hostTensor, readSafetensors, writeFileAtomic, writeSafetensors } from '@brickwork/runtime';
 
 /** What a checkpoint remembers besides arrays. */
 export interface Progress {
@@ -55,7 +55,7 @@ export async function openRun(
   const identity = JSON.parse(JSON.stringify(o.identity)) as Record<string, unknown>;
   if (existsSync(at(file.identity))) {
     if (!o.resume) throw new Error(`${folder}: a run is there; resume it, or name another folder`);
-    const changed = differences(await readJson(at(file.identity)), identity);
+    const changed = differences((JSON.parse(await readFile(at(file.identity), 'utf8')) as Record<string, unknown>), identity);
     if (changed.length)
       throw new Error(
         `${folder}: the run was started otherwise: ${changed.join('; ')}. Use the same options, or another folder`,

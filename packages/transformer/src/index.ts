@@ -6,6 +6,7 @@ export * from './causal-lm.ts';
 export * from './config.ts';
 export * from './decoder.ts';
 export * from './generation/decoder.ts';
+export * from './generation/stream-text.ts';
 export * from './mask.ts';
 export * from './model.ts';
 export * from './multi-head-attention.ts';

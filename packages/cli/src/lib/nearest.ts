@@ -1,0 +1,23 @@
+// The known word that is nearest to a mistyped one, by Levenshtein's distance (1966).
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** The nearest known word, or null where none is near: more than a third of its letters differ. */
+export function nearest(word: string, known: readonly string[]): string | null {
+  let best: string | null = null;
+  let least = Infinity;
+  for (const candidate of known) {
+    const d = distance(word, candidate);
+    if (d < least) [best, least] = [candidate, d];
+  }
+  return best !== null && least <= Math.max(2, Math.ceil(best.length / 3)) ? best : null;
+}

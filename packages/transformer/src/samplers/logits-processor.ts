@@ -1,0 +1,12 @@
+// What a sampler is: a function that changes the scores of the next token before one is picked (as in Hugging Face).
+
+/** What a processor may look at. */
+export interface LogitsContext {
+  /** The row's tokens so far: the prompt, then what was generated. */
+  readonly ids: readonly number[];
+  /** How many of `ids` are the prompt. */
+  readonly promptLength: number;
+}
+
+/** Changes the scores of one row in place: (V). A token at -Infinity is never picked. */
+export type LogitsProcessor = (logits: Float32Array, context: LogitsContext) => void;
