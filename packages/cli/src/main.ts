@@ -9,7 +9,9 @@ import { tokenizer } from './commands/tokenizer.ts';
 import { CliError, usage } from './lib/errors.ts';
 import { nearest } from './lib/nearest.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 // 'Unknown arguments: temprature, foo' with the nearest known flag of each.
 function explain(message: string, known: readonly string[]): CliError {

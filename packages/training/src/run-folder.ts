@@ -55,7 +55,10 @@ export async function openRun(
   const identity = JSON.parse(JSON.stringify(o.identity)) as Record<string, unknown>;
   if (existsSync(at(file.identity))) {
     if (!o.resume) throw new Error(`${folder}: a run is there; resume it, or name another folder`);
-    const changed = differences((JSON.parse(await readFile(at(file.identity), 'utf8')) as Record<string, unknown>), identity);
+    const changed = differences(
+      JSON.parse(await readFile(at(file.identity), 'utf8')) as Record<string, unknown>,
+      identity,
+    );
     if (changed.length)
       throw new Error(
         `${folder}: the run was started otherwise: ${changed.join('; ')}. Use the same options, or another folder`,

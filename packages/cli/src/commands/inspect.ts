@@ -26,11 +26,20 @@ export const inspect: CommandModule<object, Args> = {
     const memory = { weights: 4 * total, training: 16 * total };
     if (a.json) return writeJson({ config, bricks, parameters: total, memory });
     const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
-    await write(`${Object.entries(config).map(([k, v]) => `${k.padEnd(36)} ${JSON.stringify(v)}\n`).join('')}\n`);
+    await write(
+      `${Object.entries(config)
+        .map(([k, v]) => `${k.padEnd(36)} ${JSON.stringify(v)}\n`)
+        .join('')}\n`,
+    );
     const width = Math.max(...bricks.map((b) => b.name.length));
-    for (const b of bricks) await write(`${b.name.padEnd(width)}  ${`(${b.shape.join(', ')})`.padEnd(16)} ${b.parameters.toLocaleString('en').padStart(12)}\n`);
+    for (const b of bricks)
+      await write(
+        `${b.name.padEnd(width)}  ${`(${b.shape.join(', ')})`.padEnd(16)} ${b.parameters.toLocaleString('en').padStart(12)}\n`,
+      );
     await write(`\n${'parameters'.padEnd(width)}  ${''.padEnd(16)} ${total.toLocaleString('en').padStart(12)}\n`);
-    await write(`weights ${megabytes(memory.weights)}; weights, gradients and AdamW's two moments ${megabytes(memory.training)}\n`);
+    await write(
+      `weights ${megabytes(memory.weights)}; weights, gradients and AdamW's two moments ${megabytes(memory.training)}\n`,
+    );
     return undefined;
   },
 };

@@ -15,7 +15,13 @@ const encode: CommandModule<object, EncodeArgs> = {
   builder: (y: Argv) =>
     y
       .positional('text', { type: 'string', describe: 'the text; stdin unless given' })
-      .option('model', { alias: 'm', type: 'string', default: 'models/shakespeare', requiresArg: true, describe: 'folder with a tokenizer.json' })
+      .option('model', {
+        alias: 'm',
+        type: 'string',
+        default: 'models/shakespeare',
+        requiresArg: true,
+        describe: 'folder with a tokenizer.json',
+      })
       .option('json', { type: 'boolean', default: false, describe: 'ids, tokens and offsets as JSON' })
       .example('$0 tokenizer encode "O Romeo"', '') as unknown as Argv<EncodeArgs>,
   handler: async (a: ArgumentsCamelCase<EncodeArgs>) => {
@@ -36,16 +42,29 @@ const decode: CommandModule<object, DecodeArgs> = {
   describe: 'Print the text of ids, or of ids on stdin',
   builder: (y: Argv) =>
     y
-      .positional('ids', { type: 'string', array: true, describe: 'ids with spaces or commas between; stdin unless given' })
-      .option('model', { alias: 'm', type: 'string', default: 'models/shakespeare', requiresArg: true, describe: 'folder with a tokenizer.json' })
+      .positional('ids', {
+        type: 'string',
+        array: true,
+        describe: 'ids with spaces or commas between; stdin unless given',
+      })
+      .option('model', {
+        alias: 'm',
+        type: 'string',
+        default: 'models/shakespeare',
+        requiresArg: true,
+        describe: 'folder with a tokenizer.json',
+      })
       .option('json', { type: 'boolean', default: false, describe: 'as JSON' })
       .example('$0 tokenizer decode 27 1 30', '') as unknown as Argv<DecodeArgs>,
   handler: async (a: ArgumentsCamelCase<DecodeArgs>) => {
     const given = a.ids?.length ? a.ids.join(' ') : await readStdin();
-    const ids = given.split(/[\s,]+/).filter(Boolean).map((word) => {
-      if (!/^\d+$/.test(word)) throw usage(`decode: ${word} is not an id; needs whole numbers`);
-      return Number(word);
-    });
+    const ids = given
+      .split(/[\s,]+/)
+      .filter(Boolean)
+      .map((word) => {
+        if (!/^\d+$/.test(word)) throw usage(`decode: ${word} is not an id; needs whole numbers`);
+        return Number(word);
+      });
     const { loadTokenizer } = await import('@brickwork/tokenizer');
     const text = (await loadTokenizer(modelFolder(a.model))).decode(ids);
     await (a.json ? writeJson({ text }) : write(`${text}\n`));
@@ -56,6 +75,10 @@ const decode: CommandModule<object, DecodeArgs> = {
 export const tokenizer: CommandModule = {
   command: 'tokenizer <command>',
   describe: 'Train a vocabulary, turn text into ids and back',
-  builder: (y: Argv) => y.command([encode, decode] as never).demandCommand(1, 'tokenizer: which command?').strict(),
+  builder: (y: Argv) =>
+    y
+      .command([encode, decode] as never)
+      .demandCommand(1, 'tokenizer: which command?')
+      .strict(),
   handler: () => {},
 };

@@ -9,6 +9,10 @@ const shipped = fileURLToPath(new URL('../../../../', import.meta.url));
 export function modelFolder(model: string): string {
   const places = [model, `${shipped}${model}`, `${shipped}models/${model}`];
   const found = places.find((place) => existsSync(`${place}/config.json`));
-  if (!found) throw usage(`no model in ${model}: it has no config.json`, '-m models/shakespeare, or a folder in the Hugging Face layout');
+  if (!found)
+    throw usage(
+      `no model in ${model}: it has no config.json`,
+      '-m models/shakespeare, or a folder in the Hugging Face layout',
+    );
   return found;
 }

@@ -10,7 +10,10 @@ interface Range {
 }
 
 /** A check for yargs' `coerce`: the number itself, or a usage error that says what is allowed. */
-export function number(flag: string, { min, max, above, whole = false }: Range = {}): (value: unknown) => number | undefined {
+export function number(
+  flag: string,
+  { min, max, above, whole = false }: Range = {},
+): (value: unknown) => number | undefined {
   return (value) => {
     if (value === undefined) return undefined;
     const n = typeof value === 'number' ? value : Number(value);
@@ -21,8 +24,16 @@ export function number(flag: string, { min, max, above, whole = false }: Range =
       ...(max === undefined ? [] : [`up to ${max}`]),
     ].join(' ');
     if (Array.isArray(value)) throw usage(`--${flag} was given more than once`);
-    const fits = Number.isFinite(n) && (!whole || Number.isSafeInteger(n)) && !(n < (min ?? -Infinity)) && !(n > (max ?? Infinity)) && !(above !== undefined && n <= above);
-    if (!fits) throw usage(`--${flag} is ${typeof value === 'number' && Number.isNaN(value) ? 'not a number' : String(value)}; needs ${allowed}`);
+    const fits =
+      Number.isFinite(n) &&
+      (!whole || Number.isSafeInteger(n)) &&
+      !(n < (min ?? -Infinity)) &&
+      !(n > (max ?? Infinity)) &&
+      !(above !== undefined && n <= above);
+    if (!fits)
+      throw usage(
+        `--${flag} is ${typeof value === 'number' && Number.isNaN(value) ? 'not a number' : String(value)}; needs ${allowed}`,
+      );
     return n;
   };
 }

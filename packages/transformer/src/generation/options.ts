@@ -102,7 +102,10 @@ const known: Record<keyof GenerateOptions, true> = {
   signal: true,
 };
 
-const whole = (least: number) => (n: number): boolean => Number.isSafeInteger(n) && n >= least;
+const whole =
+  (least: number) =>
+  (n: number): boolean =>
+    Number.isSafeInteger(n) && n >= least;
 
 /**
  * Checks options and fills in defaults.
@@ -114,24 +117,46 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
   for (const name of Object.keys(options))
     if (!Object.hasOwn(known, name)) {
       const meant = nearest(name, Object.keys(known));
-      throw new Error(`${who}: unknown option ${name}${meant === null ? `; known are ${Object.keys(known).join(', ')}` : `; did you mean ${meant}?`}`);
+      throw new Error(
+        `${who}: unknown option ${name}${meant === null ? `; known are ${Object.keys(known).join(', ')}` : `; did you mean ${meant}?`}`,
+      );
     }
   const check = (name: keyof GenerateOptions, value: number, ok: (value: number) => boolean, needs: string): number => {
     checkNumber(`${who}: ${name}`, value, ok, needs);
     return value;
   };
   const maxNewTokens = check('maxNewTokens', options.maxNewTokens ?? 128, whole(0), 'a whole number of 0 or more');
-  const heat = check('temperature', options.temperature ?? 1, (t) => t >= 0, 'a number of 0 (the most probable token) or more');
+  const heat = check(
+    'temperature',
+    options.temperature ?? 1,
+    (t) => t >= 0,
+    'a number of 0 (the most probable token) or more',
+  );
   const k = check('topK', options.topK ?? 0, whole(0), 'a whole number of 1 or more, or 0 for off');
   const nucleus = check('topP', options.topP ?? 1, (p) => p > 0 && p <= 1, 'a number above 0 and up to 1 (off)');
   const floor = check('minP', options.minP ?? 0, (p) => p >= 0 && p <= 1, 'a number from 0 (off) to 1');
-  const repetition = check('repetitionPenalty', options.repetitionPenalty ?? 1, (p) => p > 0, 'a number above 0; 1 is off');
+  const repetition = check(
+    'repetitionPenalty',
+    options.repetitionPenalty ?? 1,
+    (p) => p > 0,
+    'a number above 0; 1 is off',
+  );
   const presence = check('presencePenalty', options.presencePenalty ?? 0, () => true, 'a finite number; 0 is off');
   const frequency = check('frequencyPenalty', options.frequencyPenalty ?? 0, () => true, 'a finite number; 0 is off');
   const numBeams = check('numBeams', options.numBeams ?? 1, whole(1), 'a whole number of 1 or more');
   const lengthPenalty = check('lengthPenalty', options.lengthPenalty ?? 1, () => true, 'a finite number');
-  const numReturnSequences = check('numReturnSequences', options.numReturnSequences ?? 1, whole(1), 'a whole number of 1 or more');
-  const logprobs = check('logprobs', options.logprobs ?? 0, whole(0), 'a whole number of 0 or more: how many alternatives');
+  const numReturnSequences = check(
+    'numReturnSequences',
+    options.numReturnSequences ?? 1,
+    whole(1),
+    'a whole number of 1 or more',
+  );
+  const logprobs = check(
+    'logprobs',
+    options.logprobs ?? 0,
+    whole(0),
+    'a whole number of 0 or more: how many alternatives',
+  );
 
   const { earlyStopping = false, doSample, processors = [], seed = null, signal = null } = options;
   if (typeof earlyStopping !== 'boolean' && earlyStopping !== 'never')
@@ -139,7 +164,8 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
   if (doSample !== undefined && typeof doSample !== 'boolean')
     throw new TypeError(`${who}: doSample is ${String(doSample)}; needs true or false`);
   for (const processor of processors)
-    if (typeof processor !== 'function') throw new TypeError(`${who}: processors holds ${String(processor)}; needs functions`);
+    if (typeof processor !== 'function')
+      throw new TypeError(`${who}: processors holds ${String(processor)}; needs functions`);
   for (const one of typeof seed === 'number' ? [seed] : (seed ?? []))
     check('seed', one, whole(0), 'a whole number from 0 to 2^53 - 1; leave it out for a random one');
   const eosTokenIds = typeof options.eosTokenIds === 'number' ? [options.eosTokenIds] : (options.eosTokenIds ?? []);
@@ -149,7 +175,9 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
     if (typeof text !== 'string' || text === '')
       throw new TypeError(`${who}: stop holds ${JSON.stringify(text)}; needs texts of one character or more`);
     if (/\p{Surrogate}/u.test(text))
-      throw new TypeError(`${who}: stop holds ${JSON.stringify(text)}, which has half a character (a lone surrogate); it would never occur`);
+      throw new TypeError(
+        `${who}: stop holds ${JSON.stringify(text)}, which has half a character (a lone surrogate); it would never occur`,
+      );
   }
 
   const asked = (options.temperature !== undefined && heat > 0) || k > 0 || nucleus < 1 || floor > 0;
@@ -159,9 +187,13 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
       `${who}: numBeams is ${numBeams} and sampling is on (${doSample ? 'doSample: true' : 'by temperature, topK, topP or minP'}), but beams are searched without chance; leave out one, or set doSample: false`,
     );
   if (numBeams > 1 && logprobs > 0)
-    throw new Error(`${who}: logprobs is ${logprobs} and numBeams ${numBeams}; alternatives are only given without beams`);
+    throw new Error(
+      `${who}: logprobs is ${logprobs} and numBeams ${numBeams}; alternatives are only given without beams`,
+    );
   if (numBeams > 1 && numReturnSequences > numBeams)
-    throw new Error(`${who}: numReturnSequences is ${numReturnSequences}, but there are ${numBeams} beams; needs as many beams or more`);
+    throw new Error(
+      `${who}: numReturnSequences is ${numReturnSequences}, but there are ${numBeams} beams; needs as many beams or more`,
+    );
   if (numBeams === 1 && !sample && numReturnSequences > 1)
     throw new Error(
       `${who}: numReturnSequences is ${numReturnSequences}, but always taking the most probable token gives one sequence; set a temperature or numBeams`,

@@ -30,11 +30,14 @@ export async function* streamText(
   options: GenerateOptions = {},
 ): AsyncGenerator<TextToken, 'length' | 'stop' | 'eos' | 'aborted', void> {
   const o = generationSettings(options, 'streamText');
-  if (o.numBeams > 1 || o.numReturnSequences > 1) throw new Error('streamText: one sequence without beams; numBeams and numReturnSequences are for others');
+  if (o.numBeams > 1 || o.numReturnSequences > 1)
+    throw new Error('streamText: one sequence without beams; numBeams and numReturnSequences are for others');
   const ids = [...codec.encode(prompt).ids];
   if (!ids.length) throw new Error('streamText: the prompt has no tokens; give it some text');
   const promptLength = ids.length;
-  const uniform = sampleStream(typeof o.seed === 'number' ? o.seed : (o.seed?.[0] ?? Math.floor(Math.random() * 2 ** 32)));
+  const uniform = sampleStream(
+    typeof o.seed === 'number' ? o.seed : (o.seed?.[0] ?? Math.floor(Math.random() * 2 ** 32)),
+  );
   const stream = codec.decodeStream();
   let held = '';
   const holdBack = (text: string): { out: string; stopped: boolean } => {

@@ -3,7 +3,9 @@
 /** @throws unless `ok`; a value that is not a finite number never is. */
 export function checkNumber(what: string, value: number, ok: (value: number) => boolean, needs: string): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || !ok(value))
-    throw new RangeError(`${what} is ${typeof value === 'string' ? JSON.stringify(value) : String(value)}; needs ${needs}`);
+    throw new RangeError(
+      `${what} is ${typeof value === 'string' ? JSON.stringify(value) : String(value)}; needs ${needs}`,
+    );
 }
 
 /** @throws unless `keep` is a count of one or more. */
