@@ -18,21 +18,27 @@ function pooled(what: string, x: Tensor, o: Window): Shape {
   return [x.shape[0]!, x.shape[1]!, windows(what, x, 0, o), windows(what, x, 1, o)];
 }
 
-// The second output numbers each window's largest value, the first where several tie, in the flattened image stack.
 const MaxPool: Op<Window> = {
+  name: 'MaxPool',
+  infer: ([x], o) => [pooled('maxPool2d', x!, o)],
+  onnx: windowAttributes,
+  grad: ([g], [x], _y, o) => {
+    const index = applyAll(MaxPoolIndices, [x!], o)[1]!;
+    const apart = [0, 1].every((i) => o.kernel[i]! <= o.stride[i]! && o.dilation[i] === 1);
+    if (apart) return [apply(MaxUnpool, [g!, index, shapeOf(x!)], { ...o, to: x!.shape })];
+    const flat = scatterAddElements(reshape(zerosLike(x!), [-1]), reshape(index, [-1]), reshape(g!, [-1]), 0);
+    return [reshapeLike(flat, x!)];
+  },
+};
+// The second output numbers each window's largest value, the first where several tie, in the flattened image stack. Only
+// the backward pass asks for it: with it the engine pools several times as slowly.
+const MaxPoolIndices: Op<Window> = {
   name: 'MaxPool',
   infer: ([x], o) => {
     const shape = pooled('maxPool2d', x!, o);
     return [shape, { shape, dtype: 'int64' }];
   },
   onnx: windowAttributes,
-  grad: ([g], [x], [, index], o) => {
-    if (!g) return [null];
-    const apart = [0, 1].every((i) => o.kernel[i]! <= o.stride[i]! && o.dilation[i] === 1);
-    if (apart) return [apply(MaxUnpool, [g, index!, shapeOf(x!)], { ...o, to: x!.shape })];
-    const flat = scatterAddElements(reshape(zerosLike(x!), [-1]), reshape(index!, [-1]), reshape(g, [-1]), 0);
-    return [reshapeLike(flat, x!)];
-  },
 };
 // Puts every value where its index says, zeros elsewhere; right only where no two indices are the same.
 const MaxUnpool: Op<Window & { to: Shape }> = {
@@ -50,7 +56,7 @@ const MaxUnpool: Op<Window & { to: Shape }> = {
  * to the first largest value of a window, row by row.
  */
 export function maxPool2d(x: Tensor, kernel: Pair, o: WindowOptions = {}): Tensor {
-  return applyAll(MaxPool, [x], windowOf('maxPool2d', kernel, { stride: kernel, ...o }))[0]!;
+  return apply(MaxPool, [x], windowOf('maxPool2d', kernel, { stride: kernel, ...o }));
 }
 
 interface AverageAttributes extends Window {
