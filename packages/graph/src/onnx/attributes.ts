@@ -16,6 +16,7 @@ export const attributeType = {
   strings: 8,
   tensors: 9,
   graphs: 10,
+  sparseTensor: 11,
 } as const;
 
 /** An operator's attribute as ONNX has it. */

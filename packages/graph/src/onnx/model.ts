@@ -37,7 +37,7 @@ export const tooLarge = (bytes: number): OnnxError =>
 /** Names every value that will be written. */
 export function nameAll(outputs: Readonly<Record<string, Tensor>>, o: OnnxOptions): Names {
   if (!Object.keys(outputs).length) throw new OnnxError('toOnnx: there are no outputs; a model needs one at least');
-  return new Names(outputs, o.inputs);
+  return new Names('toOnnx', outputs, o.inputs);
 }
 
 /** The bytes of the model, with the constants of `places` left in other files. */

@@ -32,18 +32,20 @@ export class Names {
   readonly constants: readonly NamedConstant[];
   readonly #names = new Map<Tensor, string>([[absent, '']]);
   readonly #used: Set<string>;
+  readonly #tried = new Map<string, number>();
   #counter = 0;
 
   /**
+   * @param who whom errors name.
    * @param outputs values by the names they must have.
    * @param declared inputs that come first and are there even where no node reads them.
    * @throws where an input has no name or shares it with another input or an output.
    */
-  constructor(outputs: Readonly<Record<string, Tensor>>, declared: readonly Tensor[] = []) {
+  constructor(who: string, outputs: Readonly<Record<string, Tensor>>, declared: readonly Tensor[] = []) {
     const results = Object.entries(outputs);
     for (const [key, x] of results) {
-      if (!key) throw new OnnxError('toOnnx: an output has an empty name');
-      if (x === absent) throw new OnnxError(`toOnnx: output ${key} is the value that stands for a left-out input`);
+      if (!key) throw new OnnxError(`${who}: an output has an empty name`);
+      if (x === absent) throw new OnnxError(`${who}: output ${key} is the value that stands for a left-out input`);
     }
     this.#used = new Set(results.map(([key]) => key));
     this.nodes = topologicalOrder(Object.values(outputs)).filter((n) => !isAlias(n));
@@ -56,15 +58,16 @@ export class Names {
     const inputs = new Map<string, Tensor>();
     const addInput = (x: Tensor): void => {
       if (x.node || x.data || this.#names.has(x)) return;
-      if (!x.name) throw new OnnxError(`toOnnx: an input ${show(x.shape)} has no name; call parameters(model) first`);
-      if (inputs.has(x.name)) throw new OnnxError(`toOnnx: two inputs are called ${x.name}`);
-      if (this.#used.has(x.name)) throw new OnnxError(`toOnnx: an input and an output are both called ${x.name}`);
+      if (!x.name) throw new OnnxError(`${who}: an input ${show(x.shape)} has no name; call parameters(model) first`);
+      if (inputs.has(x.name)) throw new OnnxError(`${who}: two inputs are called ${x.name}`);
+      if (this.#used.has(x.name) && (!Object.hasOwn(outputs, x.name) || source(outputs[x.name]!) !== x))
+        throw new OnnxError(`${who}: an input and an output are both called ${x.name}`);
       inputs.set(x.name, x);
       this.#used.add(x.name);
       this.#names.set(x, x.name);
     };
     for (const x of declared) {
-      if (x.node || x.data) throw new OnnxError(`toOnnx: ${String(x)} is listed as an input but isn't one`);
+      if (x.node || x.data) throw new OnnxError(`${who}: ${String(x)} is listed as an input but isn't one`);
       addInput(x);
     }
     for (const { inputs: xs } of this.nodes) for (const x of xs) addInput(source(x));
@@ -97,7 +100,9 @@ export class Names {
   /** A name like `base` that nothing has taken. */
   fresh(base: string): string {
     let name = base;
-    for (let i = 1; this.#used.has(name); i++) name = `${base}_${i}`;
+    let i = this.#tried.get(base) ?? 0;
+    while (this.#used.has(name)) name = `${base}_${++i}`;
+    if (i) this.#tried.set(base, i);
     this.#used.add(name);
     return name;
   }
