@@ -1,5 +1,5 @@
 // Plain Node, no dependencies: usable on a bare clone.
-// node scripts/run.mjs setup | cuda | lm <args…>
+// node scripts/run.mjs setup | cuda | lm <args…> | start [args…]
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -93,9 +93,23 @@ else {
   else if (task === 'cuda') {
     const ort = at('packages/runtime/node_modules/onnxruntime-node');
     sh(process.execPath, [join(ort, 'script/install.js')], cleanEnv({ ONNXRUNTIME_NODE_INSTALL: 'cuda12' }));
-  } else if (task === 'lm') {
+  } else if (task === 'lm' || task === 'start') {
     ensureBuilt();
-    process.argv.splice(1, 2, at('lm'));
+    // `npm start` alone shows what the model that ships can do; with arguments it is the lm command.
+    const args = process.argv.slice(3);
+    const demo = [
+      'generate',
+      'ROMEO:',
+      '-m',
+      'models/shakespeare',
+      '-n',
+      '300',
+      '--temperature',
+      '0.8',
+      '--top-p',
+      '0.95',
+    ];
+    process.argv.splice(1, process.argv.length, at('lm'), ...(task === 'start' && !args.length ? demo : args));
     await import(pathToFileURL(at('packages/cli/dist/bin.js')).href);
   }
 }
