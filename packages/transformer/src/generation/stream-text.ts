@@ -1,15 +1,10 @@
 // Continues a text token by token: the plainest way to generate, one prompt at a time.
 import { argMax, draw } from '../samplers/pick.ts';
 import type { Decoder } from './decoder.ts';
+import type { TextCodec } from './generate-text.ts';
 import { logSumExp } from './log-sum-exp.ts';
 import { generationSettings, type GenerateOptions } from './options.ts';
 import { sampleStream } from './random.ts';
-
-/** A tokenizer, as far as generation needs one. */
-export interface TextCodec {
-  encode(text: string): { readonly ids: readonly number[] };
-  decodeStream(): { push(id: number): string; end(): string };
-}
 
 /** One token and the text that it completed, which may be none, or more than its own. */
 export interface TextToken {
