@@ -20,11 +20,13 @@ test('uniform numbers fill [0, 1) evenly, pairs fill the square', () => {
   const r = random(7);
   const [n, k] = [160_000, 16];
   const counts = Array.from({ length: k * k }, () => 0);
+  let inside = true;
   for (let i = 0; i < n; i++) {
     const [x, y] = [r.uniform(), r.uniform()];
-    expect(x >= 0 && x < 1).toBe(true);
+    inside &&= x >= 0 && x < 1 && y >= 0 && y < 1;
     counts[Math.floor(x * k) * k + Math.floor(y * k)]!++;
   }
+  expect(inside).toBe(true);
   const expected = n / k ** 2;
   const chi = counts.reduce((s, c) => s + (c - expected) ** 2 / expected, 0);
   // 255 degrees of freedom: 255 ± 5 √510.
