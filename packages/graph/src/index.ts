@@ -23,3 +23,7 @@ export * from './ops/reduce.ts';
 export * from './ops/shape.ts';
 export * from './ops/softmax.ts';
 export type { Padding, Pair, WindowOptions } from './ops/window.ts';
+export { toDot } from './dot.ts';
+export { toMermaid } from './mermaid.ts';
+export type { PictureOptions } from './picture.ts';
+export { printGraph, typeOf, type PrintOptions } from './print.ts';

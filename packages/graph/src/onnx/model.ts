@@ -110,7 +110,7 @@ function opsetOf(nodes: readonly Node[], files: readonly OnnxFile[], asked: numb
 
 function nodeProto(node: Node, names: Names, opset: number): NodeProto {
   const { op } = node;
-  const attributes = Object.entries(op.onnx?.(node.attrs as never) ?? {}).map(([k, v]) => attribute(op.name, k, v));
+  const attributes = [...attributesOf(node)];
   let inputs = node.inputs;
   // Before opset 18 these took their axes as an attribute.
   const axes = inputs[1]?.data;
@@ -129,8 +129,9 @@ function nodeProto(node: Node, names: Names, opset: number): NodeProto {
 }
 
 function importedProto(node: Node, names: Names): NodeProto {
-  const { domain, overload, captured } = imported(node)!;
+  const { domain, overload, captured, attributes } = imported(node)!;
   const own = node.inputs.length - captured.length;
+  const outer = new Map(captured.map((name, i) => [name, names.of(node.inputs[own + i]!)]));
   return create(NodeProtoSchema, {
     name: names.of(node.outputs.find((y) => names.of(y)) ?? node.outputs[0]!),
     input: trimmed(node.inputs.slice(0, own).map((x) => names.of(x))),
@@ -138,22 +139,21 @@ function importedProto(node: Node, names: Names): NodeProto {
     opType: node.op.name,
     domain,
     overload,
-    attribute: attributesOf(node, names),
+    attribute: renamed(
+      attributes,
+      (name) => outer.get(name)!,
+      (name) => names.fresh(name),
+    ),
   });
 }
 
-/** A node's attributes, with the names that `names` gives to what their subgraphs read. */
-export function attributesOf(node: Node, names: Names): AttributeProto[] {
+/** A node's attributes as its file or its operator gives them. */
+export function attributesOf(node: Node): readonly AttributeProto[] {
+  const { op, attrs } = node;
   const read = imported(node);
-  if (!read)
-    return Object.entries(node.op.onnx?.(node.attrs as never) ?? {}).map(([k, v]) => attribute(node.op.name, k, v));
-  const own = node.inputs.length - read.captured.length;
-  const outer = new Map(read.captured.map((name, i) => [name, names.of(node.inputs[own + i]!)]));
-  return renamed(
-    read.attributes,
-    (name) => outer.get(name) ?? name,
-    (name) => names.fresh(name),
-  );
+  if (read) return read.attributes;
+  const given = Object.entries(op.onnx?.(attrs as never) ?? {});
+  return given.map(([name, value]) => attribute(op.name, name, value));
 }
 
 // Inputs left out at the end need no place.
