@@ -1,16 +1,22 @@
+// Tests stand beside the code, and in tests/ where they span packages. `npm run test:slow` runs the *.slow.test.ts ones.
 import { defineConfig } from 'vitest/config';
 
 // `@brickwork/source` sends every workspace import to src/*.ts, so tests never need a build.
 // Setting conditions replaces Vite's defaults, hence the full list.
 const conditions = ['@brickwork/source', 'module', 'node', 'development|production'];
+const tests = ['packages/*/src/**/*', 'tests/**/*'];
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
+    include: tests.map((path) => `${path}.${mode === 'slow' ? 'slow.test' : 'test'}.ts`),
+    exclude: mode === 'slow' ? [] : ['**/*.slow.test.ts'],
+    // The engine's native code and its threads stay out of vitest's own process.
     pool: 'forks',
-    testTimeout: 30_000,
+    maxWorkers: 2,
+    testTimeout: mode === 'slow' ? 600_000 : 30_000,
+    hookTimeout: 30_000,
     coverage: { provider: 'v8', include: ['packages/*/src/**/*.ts'] },
   },
-});
+}));
