@@ -88,7 +88,7 @@ export function settle(t: TensorProto, external: ExternalData): void {
 export function dataOf(t: TensorProto, dtype: DType): Data {
   const raw = t.rawData?.length ? t.rawData : null;
   if (raw) {
-    const { buffer } = raw.byteLength === raw.buffer.byteLength ? raw : raw.slice();
+    const { buffer } = raw.byteLength === raw.buffer.byteLength ? raw : new Uint8Array(raw);
     return views[dtype](buffer as ArrayBuffer);
   }
   const from = t[layouts[t.dataType]!.field] as readonly (number | bigint)[];
