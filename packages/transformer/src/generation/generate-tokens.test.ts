@@ -80,6 +80,15 @@ test('several samples of each prompt do not depend on the batch, and share the f
   expect(first!.ids).toEqual(alone[0]!.ids);
 });
 
+test('samples of one prompt take the place of another that ended at once', async () => {
+  const logits = (history: readonly number[]): ArrayLike<number> =>
+    history[0] === 9 ? Array.from({ length: V }, (_, id) => (id === 2 ? 99 : 0)) : hashLogits(history, V);
+  const options = { temperature: 1, seed: 5, numReturnSequences: 2, maxNewTokens: 8, eosTokenIds: 2 };
+  const together = await generate([[9], [4]], options, new FakeDecoder({ vocabularySize: V, logits }));
+  const alone = await generate([[4]], options);
+  expect(together.map(({ ids }) => ids)).toEqual([[2], [2], ...alone.map(({ ids }) => ids)]);
+});
+
 test('the same seed gives the same tokens, another seed others, and a random one is reported', async () => {
   const run = async (seed?: number): Promise<GeneratedSequence> =>
     (await generate([[7]], { temperature: 1, maxNewTokens: 20, seed }))[0]!;
