@@ -1,9 +1,11 @@
 // Times whole training steps on random tokens, for the benchmark.
 import { parameters, random } from '@brickwork/nn';
 import type { CausalLM } from '@brickwork/transformer';
+import { arena } from './arena.ts';
 import { flatStore, layout } from './flat-store.ts';
+import { clipScale, gradientNorm } from './gradient-norm.ts';
 import { adamw } from './optimizers/adamw.ts';
-import { decays, norm } from './optimizers/optimizer.ts';
+import { decayGroups } from './optimizers/optimizer.ts';
 import { compileStep } from './step.ts';
 
 /** Milliseconds of each step (forward, backward, clipping, AdamW) after the warm-up. */
@@ -13,11 +15,12 @@ export async function benchmarkStep(
   o: { readonly B: number; readonly T: number; readonly steps: number; readonly warmup: number; readonly rate: number },
 ): Promise<number[]> {
   const { parts, length } = layout(new Map([...parameters(model)].map(([name, p]) => [name, p.shape as number[]])));
-  const weights = flatStore(parts, new Float32Array(length));
-  const grads = flatStore(parts, new Float32Array(length));
+  const memory = arena(Array<number>(4).fill(length));
+  const weights = flatStore(parts, memory.take(length));
+  const grads = flatStore(parts, memory.take(length));
   for (const [name, { data }] of first) (weights.tensors.get(name)!.data as Float32Array).set(data);
-  const ranges = parts.map(({ begin, end, shape }) => ({ begin, end, decay: decays(shape) }));
-  const optimizer = adamw(length, { betas: [0.9, 0.95], weightDecay: 0.1 });
+  const groups = decayGroups(parts);
+  const optimizer = adamw(length, { betas: [0.9, 0.95], weightDecay: 0.1, arena: memory });
   const step = await compileStep(model, { weights: weights.tensors, grads: grads.tensors, B: o.B, T: o.T });
   const draw = random(1);
   const tokens = (): BigInt64Array =>
@@ -27,8 +30,8 @@ export async function benchmarkStep(
     const batch = { ids: tokens(), labels: tokens() };
     const begin = performance.now();
     await step.run(batch, i);
-    const size = norm(grads.data);
-    optimizer.update(weights.data, grads.data, ranges, { step: i, rate: o.rate, scale: size > 1 ? 1 / size : 1 });
+    const scale = clipScale(gradientNorm(grads.data), 1);
+    optimizer.update(weights.data, grads.data, groups, { step: i, rate: o.rate, scale });
     if (i > o.warmup) times.push(performance.now() - begin);
   }
   await step.dispose();

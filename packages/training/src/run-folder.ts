@@ -1,97 +1,166 @@
-// A run's folder: what it was started with (run.json), its metrics line by line, and the last checkpoint, which is
-// replaced whole, so that a run killed at any moment goes on from one that is complete.
+// A run's folder: what it was started with (run.json), its metrics line by line (metrics.jsonl), and its last checkpoint
+// (state.safetensors), one file that is replaced whole, so that a run killed at any moment goes on from a complete one.
 import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hostTensor, readSafetensors, writeFileAtomic, writeSafetensors } from '@brickwork/runtime';
+import { readSafetensors, writeFileAtomic, writeSafetensors, type HostTensor } from '@brickwork/runtime';
+import type { FlatStore } from './flat-store.ts';
+import type { PlateauState } from './halve-on-plateau.ts';
+import { differences } from './differences.ts';
 
-/** What a checkpoint remembers besides arrays. */
+/** Where training stands, besides arrays. */
 export interface Progress {
+  /** Updates made. */
   readonly step: number;
-  readonly best: number;
-  readonly plateau: Readonly<Record<string, unknown>>;
+  /** The last step that was evaluated. */
+  readonly evaluated: number;
+  /** The lowest validation loss and its step; null before the first evaluation. */
+  readonly best: { readonly step: number; readonly loss: number } | null;
+  readonly plateau: PlateauState;
 }
+
+/** The arrays of a checkpoint: `weights`, and what the optimizer keeps. */
+export type State = Readonly<Record<string, FlatStore>>;
 
 /** An open run. */
 export interface Run {
-  /** Fills the arrays from the last checkpoint; null where the run begins. */
-  restore(state: Readonly<Record<string, Float32Array>>): Promise<Progress | null>;
-  save(progress: Progress, state: Readonly<Record<string, Float32Array>>): Promise<string>;
+  /** Where the last checkpoint stands; null where the run begins. */
+  readonly progress: Progress | null;
+  /** Fills the arrays from the last checkpoint. @throws where they don't fit. */
+  restore(state: State): Promise<void>;
+  /** Replaces the last checkpoint, and gives its path. */
+  save(progress: Progress, state: State): Promise<string>;
+  /** Writes weights alone to best.safetensors. */
+  saveBest(weights: FlatStore, step: number): Promise<void>;
+  /** Adds a line to the metrics. */
   log(entry: Readonly<Record<string, unknown>>): Promise<void>;
   close(): Promise<void>;
 }
 
-const file = { identity: 'run.json', metrics: 'metrics.jsonl', state: 'state.safetensors' };
+/** The files of a run's folder. */
+export const runFiles = {
+  identity: 'run.json',
+  metrics: 'metrics.jsonl',
+  state: 'state.safetensors',
+  best: 'best.safetensors',
+} as const;
 
-function differences(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
-  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
-    .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]))
-    .map((key) => `${key} was ${JSON.stringify(before[key])}, is ${JSON.stringify(now[key])}`);
-}
-
-// The metrics up to a step: a killed run has logged steps that it will take again.
-async function cutMetrics(path: string, step: number): Promise<void> {
-  if (!existsSync(path)) return;
-  const kept = (await readFile(path, 'utf8')).split('\n').filter((line) => {
-    try {
-      return (JSON.parse(line) as { step: number }).step <= step;
-    } catch {
-      return false;
-    }
-  });
-  await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''));
+interface Saved extends Progress {
+  /** The size of the metrics when the checkpoint was made: what came after will come again. */
+  readonly metricsBytes: number;
 }
 
 /**
  * Opens a folder for a new run, or to go on with the one that is there.
  *
- * @throws where a run is there and `resume` is not set, or was started with other options or data.
+ * @param o.identity all that decides the result; a resumed run must have the same.
+ * @throws where a run is there and `resume` is not set, or was started with another identity.
  */
 export async function openRun(
   folder: string,
   o: { readonly resume: boolean; readonly identity: Readonly<Record<string, unknown>> },
 ): Promise<Run> {
-  const at = (name: string): string => join(folder, name);
+  const at = (name: keyof typeof runFiles): string => join(folder, runFiles[name]);
   const identity = JSON.parse(JSON.stringify(o.identity)) as Record<string, unknown>;
-  if (existsSync(at(file.identity))) {
+  if (existsSync(at('identity'))) {
     if (!o.resume) throw new Error(`${folder}: a run is there; resume it, or name another folder`);
-    const changed = differences(
-      JSON.parse(await readFile(at(file.identity), 'utf8')) as Record<string, unknown>,
-      identity,
-    );
+    const changed = differences(await readRunJson(at('identity')), identity);
     if (changed.length)
       throw new Error(
         `${folder}: the run was started otherwise: ${changed.join('; ')}. Use the same options, or another folder`,
       );
   } else {
     await mkdir(folder, { recursive: true });
-    await writeFileAtomic(at(file.identity), `${JSON.stringify(identity, null, 2)}\n`);
+    await writeFileAtomic(at('identity'), `${JSON.stringify(identity, null, 2)}\n`);
   }
-  const saved = existsSync(at(file.state)) ? await readSafetensors(at(file.state)) : null;
-  const progress = saved ? (JSON.parse(saved.metadata['progress']!) as Progress) : null;
-  await cutMetrics(at(file.metrics), progress?.step ?? 0);
-  let metrics: FileHandle | null = await open(at(file.metrics), 'a');
+  const saved = existsSync(at('state')) ? await readProgress(at('state')) : null;
+  const metrics = await openMetrics(at('metrics'), saved?.metricsBytes ?? 0);
   return {
+    progress: saved,
     async restore(state) {
-      if (!saved) return null;
-      for (const [name, into] of Object.entries(state)) {
-        const from = saved.tensors.get(name);
-        if (!from || from.data.length !== into.length)
-          throw new Error(`${at(file.state)}: ${name} doesn't fit this model`);
-        into.set(from.data as Float32Array);
-        saved.tensors.delete(name);
+      const all = stateTensors(state);
+      for (const names of groups(all)) {
+        const { tensors } = await readSafetensors(at('state'), { names });
+        for (const name of names) {
+          const [from, to] = [tensors.get(name)!, all.get(name)!];
+          if (from.dtype !== to.dtype || from.shape.join() !== to.shape.join())
+            throw new Error(
+              `${at('state')}: ${name} is ${from.dtype} [${from.shape.join(', ')}], this model's is ${to.dtype} [${to.shape.join(', ')}]`,
+            );
+          (to.data as Float32Array).set(from.data as Float32Array);
+        }
       }
-      return { ...progress!, best: progress!.best ?? Infinity };
     },
-    async save(now, state) {
-      const tensors = new Map(Object.entries(state).map(([name, data]) => [name, hostTensor(data)]));
-      await writeSafetensors(at(file.state), tensors, { metadata: { progress: JSON.stringify(now) } });
-      return at(file.state);
+    async save(progress, state) {
+      // First the lines that the checkpoint counts on.
+      await metrics.file.sync();
+      const { step, evaluated, best, plateau } = progress;
+      const note: Saved = { step, evaluated, best, plateau, metricsBytes: metrics.size };
+      await writeSafetensors(at('state'), stateTensors(state), { metadata: { progress: JSON.stringify(note) } });
+      return at('state');
     },
-    log: async (entry) => void (await metrics!.appendFile(`${JSON.stringify(entry)}\n`)),
-    async close() {
-      await metrics?.close();
-      metrics = null;
+    saveBest: (weights, step) =>
+      writeSafetensors(at('best'), weights.tensors, { metadata: { format: 'pt', step: String(step) } }),
+    async log(entry) {
+      const line = Buffer.from(`${JSON.stringify(entry)}\n`);
+      await metrics.file.appendFile(line);
+      metrics.size += line.length;
     },
+    close: () => metrics.file.close(),
   };
+}
+
+function stateTensors(state: State): Map<string, HostTensor> {
+  return new Map(
+    Object.entries(state).flatMap(([key, { tensors }]) =>
+      [...tensors].map(([name, t]): [string, HostTensor] => [`${key}/${name}`, t]),
+    ),
+  );
+}
+
+// Names of tensors of some 64 MB together, so that reading a checkpoint needs little memory besides the arrays.
+function groups(tensors: ReadonlyMap<string, HostTensor>): string[][] {
+  const result: string[][] = [];
+  let bytes = Infinity;
+  for (const [name, { data }] of tensors) {
+    if (bytes + data.byteLength > 2 ** 26) {
+      result.push([]);
+      bytes = 0;
+    }
+    result.at(-1)!.push(name);
+    bytes += data.byteLength;
+  }
+  return result;
+}
+
+async function readRunJson(path: string): Promise<Record<string, unknown>> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+  } catch (cause) {
+    throw new Error(`${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function readProgress(path: string): Promise<Saved> {
+  const { metadata } = await readSafetensors(path, { names: [] });
+  try {
+    const saved = JSON.parse(metadata['progress']!) as Saved;
+    if (!Number.isInteger(saved.step)) throw new Error(`step is ${saved.step}`);
+    return saved;
+  } catch (cause) {
+    throw new Error(`${path}: not a checkpoint of a run: ${(cause as Error).message}`, { cause });
+  }
+}
+
+// Opens the metrics to add to, without what a killed run wrote after its last checkpoint.
+async function openMetrics(path: string, size: number): Promise<{ readonly file: FileHandle; size: number }> {
+  const file = await open(path, 'a');
+  try {
+    const { size: found } = await file.stat();
+    if (found > size) await file.truncate(size);
+    return { file, size: Math.min(found, size) };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }

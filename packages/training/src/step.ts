@@ -3,20 +3,12 @@ import { gradients, input, type Tensor } from '@brickwork/graph';
 import { evaluating, parameters, training } from '@brickwork/nn';
 import { compile, hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import type { CausalLM } from '@brickwork/transformer';
+import type { TrainStep } from './train-step.ts';
 
 /** Tokens and what should follow each: int64 (B, T), row-major. A label of -100 is left out of the loss. */
 export interface Batch {
   readonly ids: BigInt64Array;
   readonly labels: BigInt64Array;
-}
-
-/** What the training loop drives. */
-export interface TrainStep {
-  /** Computes the mean loss in nats and overwrites the gradients; `seed` decides what dropout drops. */
-  run(batch: Batch, seed: number): Promise<number>;
-  /** The mean loss alone, nothing dropped. */
-  evaluate(batch: Batch): Promise<number>;
-  dispose(): Promise<void>;
 }
 
 /** Traces the loss of next-token prediction for batches of (B, T). */
@@ -39,7 +31,7 @@ export async function compileStep(
     T,
   }: { weights: ReadonlyMap<string, HostTensor>; grads: ReadonlyMap<string, HostTensor>; B: number; T: number },
   options: CompileOptions = {},
-): Promise<TrainStep> {
+): Promise<TrainStep<Batch>> {
   const wanted = [...parameters(model)].filter(([name]) => grads.has(name));
   const loss = traceLoss(model, B, T, true);
   const slopes = gradients(

@@ -1,4 +1,5 @@
 // What an optimizer is: state of the size of the weights, and one loop that updates both in place.
+import type { Part } from '../flat-store.ts';
 
 /** A range of the weights, and whether weight decay is for it. */
 export interface OptimizerPart {
@@ -20,7 +21,7 @@ export interface Update {
 /** Updates weights in place. */
 export interface Optimizer {
   readonly name: string;
-  /** Arrays that a checkpoint must keep, by name. */
+  /** Arrays that a checkpoint must keep, by name; each as long as the weights, or empty. */
   readonly state: Readonly<Record<string, Float32Array>>;
   update(weights: Float32Array, grads: Float32Array, parts: readonly OptimizerPart[], update: Update): void;
 }
@@ -28,9 +29,17 @@ export interface Optimizer {
 /** Weight decay is for matrices, not for biases and norms, as in GPT-2's and nanoGPT's training. */
 export const decays = (shape: readonly number[]): boolean => shape.length >= 2;
 
-/** Square root of the sum of squares, in float64. */
-export function norm(values: Float32Array): number {
-  let total = 0;
-  for (let i = 0; i < values.length; i++) total += values[i]! * values[i]!;
-  return Math.sqrt(total);
+/** The parts of a store as an optimizer takes them; which decay is decided by shape and name. */
+export function decayGroups(
+  parts: readonly Part[],
+  decay: (shape: readonly number[], name: string) => boolean = decays,
+): OptimizerPart[] {
+  return parts.map(({ begin, end, shape, name }) => ({ begin, end, decay: decay(shape, name) }));
+}
+
+/** Refuses arrays of another size than the optimizer was made for, and steps that aren't counted from 1. */
+export function checkUpdate(who: string, size: number, w: Float32Array, g: Float32Array, step: number): void {
+  if (w.length !== size || g.length !== size)
+    throw new Error(`${who}: made for ${size} weights; got ${w.length} weights and ${g.length} gradients`);
+  if (!(Number.isInteger(step) && step > 0)) throw new Error(`${who}: step is ${step}; steps are counted from 1`);
 }

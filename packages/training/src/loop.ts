@@ -1,0 +1,257 @@
+// The training loop: batch, loss and gradients, clipping, update, and now and then an evaluation and a checkpoint.
+import { streamSeed } from '@brickwork/nn';
+import type { HostTensor } from '@brickwork/runtime';
+import { accumulate as addTo } from './accumulate.ts';
+import type { Arena } from './arena.ts';
+import { flatStore, type FlatStore, type Part } from './flat-store.ts';
+import { clipScale, gradientNorm } from './gradient-norm.ts';
+import { HalveOnPlateau } from './halve-on-plateau.ts';
+import { decayGroups, type Optimizer } from './optimizers/optimizer.ts';
+import { openRun, type Progress, type Run, type State } from './run-folder.ts';
+import { constantSchedule, cosineSchedule, linearSchedule, type Schedule } from './schedules.ts';
+import type { Counted, TrainData } from './train-data.ts';
+import type { TrainStep } from './train-step.ts';
+
+/** How a model is trained, whatever it is and whatever its data are. */
+export interface TrainOptions {
+  readonly steps: number;
+  /** Batches whose gradients are summed before an update; 1 unless given. */
+  readonly accumulate?: number;
+  /** Step size at its highest; 1e-3 unless given. */
+  readonly rate?: number;
+  /** How the step size falls; `cosine` unless given. `plateau` halves it when the validation loss stops improving. */
+  readonly schedule?: 'constant' | 'cosine' | 'linear' | 'plateau';
+  /** Steps over which the rate rises; 0 unless given. */
+  readonly warmup?: number;
+  /** Share of the rate that the schedule ends with; 0.1 unless given. */
+  readonly floor?: number;
+  /** Evaluations without improvement before `plateau` halves the rate; 1 unless given. */
+  readonly patience?: number;
+  /** Gradients longer than this are scaled down to it; 1 unless given, 0 for never. */
+  readonly clip?: number;
+  /** Steps between evaluations; 250 unless given. */
+  readonly evaluateEvery?: number;
+  /** Steps between checkpoints; that of evaluations unless given. */
+  readonly saveEvery?: number;
+  /** Decides every random choice; 0 unless given. */
+  readonly seed?: number;
+  /** Ends training after the current step with a checkpoint. */
+  readonly signal?: AbortSignal;
+  /** Where metrics and checkpoints go; nothing is written unless given. */
+  readonly folder?: string;
+  /** Goes on from the folder's last checkpoint, or begins where there is none. */
+  readonly resume?: boolean;
+  /** Also writes the weights with the lowest validation loss to the folder, as best.safetensors; false unless given. */
+  readonly keepBest?: boolean;
+  /** Anything else that a resumed run must have in common with the first: the data's fingerprint, the model's config. */
+  readonly identity?: Readonly<Record<string, unknown>>;
+  /** Floating-point operations of a step, and how many per second the machine can do: gives the share of the peak. */
+  readonly work?: { readonly perStep: number; readonly peakPerSecond: number };
+}
+
+/** What the loop reports. */
+export type TrainEvent =
+  | { readonly type: 'start'; readonly step: number; readonly parameters: number; readonly compileSeconds: number }
+  | {
+      readonly type: 'step';
+      readonly step: number;
+      /** Mean loss in nats. */
+      readonly loss: number;
+      readonly rate: number;
+      /** The gradient's norm before clipping. */
+      readonly norm: number;
+      readonly tokensPerSecond: number;
+      readonly secondsLeft: number;
+      /** Of the machine's peak, where `work` was given. */
+      readonly shareOfPeak?: number;
+    }
+  /** Mean losses of the validation part in nats, by token and by character. */
+  | {
+      readonly type: 'evaluation';
+      readonly step: number;
+      readonly loss: number;
+      readonly lossPerCharacter: number;
+      /** Whether it is the lowest so far. */
+      readonly best: boolean;
+      /** The weights evaluated; the next step changes them in place. */
+      readonly weights: ReadonlyMap<string, HostTensor>;
+    }
+  | { readonly type: 'checkpoint'; readonly step: number; readonly path: string }
+  | { readonly type: 'end'; readonly step: number; readonly aborted: boolean };
+
+/** What is trained. Weights and gradients lie in stores of the same parts. */
+export interface Trainee<B> {
+  readonly parts: readonly Part[];
+  readonly weights: FlatStore;
+  readonly grads: FlatStore;
+  readonly optimizer: Optimizer;
+  readonly data: TrainData<B>;
+  /** Sets the weights that training begins with. */
+  initialize(): void;
+  /** Called once, after the run's folder was found in order. */
+  compile(): Promise<TrainStep<B>>;
+  /** Where sums of gradients are kept. */
+  readonly arena?: Arena;
+}
+
+/** Mean loss over all batches, weighted by what each stands for; null where there are none. Stops early, null too, on a signal. */
+export async function evaluate<B>(
+  step: TrainStep<B>,
+  batches: Iterable<Counted<B>>,
+  signal?: AbortSignal,
+): Promise<number | null> {
+  let total = 0;
+  let n = 0;
+  for (const { batch, count } of batches) {
+    if (signal?.aborted) return null;
+    total += (await step.evaluate(batch)) * count;
+    n += count;
+  }
+  return n ? total / n : null;
+}
+
+/** The step size's share at every step. */
+export function scheduleOf(o: TrainOptions): Schedule {
+  const { steps, warmup = 0, floor = 0.1, schedule = 'cosine' } = o;
+  const kinds = {
+    constant: constantSchedule,
+    cosine: cosineSchedule,
+    linear: linearSchedule,
+    plateau: constantSchedule,
+  };
+  if (!Object.hasOwn(kinds, schedule))
+    throw new Error(`train: no schedule ${JSON.stringify(schedule)}; there are ${Object.keys(kinds).join(', ')}`);
+  return kinds[schedule]({ steps, warmup, floor });
+}
+
+function check(o: TrainOptions, numbers: Record<string, number>): void {
+  for (const [name, value] of Object.entries(numbers))
+    if (!(Number.isSafeInteger(value) && value > 0))
+      throw new Error(`train: ${name} is ${value}; needs a whole number above 0`);
+  const { rate = 1e-3, clip = 1, seed = 0 } = o;
+  if (!(rate > 0 && rate < Infinity)) throw new Error(`train: rate is ${rate}; needs a number above 0`);
+  if (!(clip >= 0)) throw new Error(`train: clip is ${clip}; needs 0 or more`);
+  if (!Number.isSafeInteger(seed)) throw new Error(`train: seed is ${seed}; needs a whole number`);
+}
+
+/**
+ * Trains, reporting as it goes. With a folder, an interrupted run resumes with exactly the weights that an uninterrupted
+ * one would have: every batch, dropout mask and step size follows from the seed and the step.
+ *
+ * @throws where an option makes no sense, the folder holds another run, or the loss or its gradient are no longer finite.
+ */
+export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGenerator<TrainEvent, void, void> {
+  const { steps, accumulate = 1, rate = 1e-3, clip = 1, seed = 0, signal, folder } = o;
+  const { evaluateEvery = 250, saveEvery = evaluateEvery, warmup = 0, floor = 0.1, patience = 1 } = o;
+  const { parts, weights, grads, optimizer, data } = trainee;
+  check(o, { steps, accumulate, evaluateEvery, saveEvery });
+  const schedule = scheduleOf(o);
+  const halving = new HalveOnPlateau({ patience });
+  const { schedule: kind = 'cosine' } = o;
+
+  // Where no schedule ends with the steps, a run may go on for longer than it was meant to.
+  const ending = kind === 'cosine' || kind === 'linear' ? { steps, floor } : {};
+  const settings = { schedule: kind, rate, warmup, ...ending, accumulate, clip, evaluateEvery, seed };
+  const identity = { ...o.identity, optimizer: optimizer.name, ...settings, ...(kind === 'plateau' && { patience }) };
+  const run: Run | null = folder ? await openRun(folder, { resume: o.resume ?? false, identity }) : null;
+  let step: TrainStep<B> | null = null;
+  try {
+    const state: State = {
+      weights,
+      ...Object.fromEntries(
+        Object.entries(optimizer.state)
+          .filter(([, array]) => array.length)
+          .map(([key, array]) => [key, flatStore(parts, array)]),
+      ),
+    };
+    if (run?.progress) await run.restore(state);
+    else trainee.initialize();
+    let {
+      step: done,
+      evaluated,
+      best,
+    }: Progress = run?.progress ?? { step: 0, evaluated: 0, best: null, plateau: halving.state() };
+    if (run?.progress) halving.load(run.progress.plateau);
+    let saved = done;
+
+    const started = performance.now();
+    step = await trainee.compile();
+    const compileSeconds = (performance.now() - started) / 1000;
+    yield { type: 'start', step: done, parameters: parts.reduce((n, p) => n + p.end - p.begin, 0), compileSeconds };
+
+    const groups = decayGroups(parts);
+    const length = weights.data.length;
+    const sums = accumulate === 1 ? grads.data : (trainee.arena?.take(length) ?? new Float32Array(length));
+    let secondsPerStep = 0;
+    let secondsPerEvaluation = 0;
+    for (;;) {
+      if (done > evaluated && (done % evaluateEvery === 0 || done === steps) && !signal?.aborted) {
+        const clock = performance.now();
+        const loss = await evaluate(step, data.validation(), signal);
+        if (!signal?.aborted) evaluated = done;
+        if (loss !== null && !signal?.aborted) {
+          if (!Number.isFinite(loss))
+            throw new Error(`train: the validation loss at step ${done} is ${loss}; ${advice}`);
+          if (kind === 'plateau') halving.observe(loss);
+          const isBest = best === null || loss < best.loss;
+          if (isBest) best = { step: done, loss };
+          const lossPerCharacter = loss / (data.charactersPerToken ?? 1);
+          await run?.log({ step: done, validation: loss, validationPerCharacter: lossPerCharacter });
+          if (isBest && o.keepBest) await run?.saveBest(weights, done);
+          secondsPerEvaluation = (performance.now() - clock) / 1000;
+          yield { type: 'evaluation', step: done, loss, lossPerCharacter, best: isBest, weights: weights.tensors };
+        }
+      }
+      if (run && done > saved && (done % saveEvery === 0 || done >= steps || signal?.aborted)) {
+        const path = await run.save({ step: done, evaluated, best, plateau: halving.state() }, state);
+        saved = done;
+        yield { type: 'checkpoint', step: done, path };
+      }
+      if (done >= steps || signal?.aborted) break;
+
+      const clock = performance.now();
+      const now = done + 1;
+      let loss = 0;
+      let predictions = 0;
+      for (let k = 0; k < accumulate; k++) {
+        const number = done * accumulate + k;
+        const { batch, count } = data.batch(number);
+        loss += (await step.run(batch, streamSeed(seed, `dropout/${number}`) | 0)) * count;
+        predictions += count;
+        if (accumulate > 1) addTo(sums, grads.data, count, k === 0);
+      }
+      loss /= predictions;
+      const perPrediction = accumulate > 1 ? 1 / predictions : 1;
+      const norm = gradientNorm(sums) * perPrediction;
+      if (!Number.isFinite(loss) || !Number.isFinite(norm))
+        throw new Error(`train: at step ${now} the loss is ${loss} and the gradient's norm ${norm}; ${advice}`);
+      const current = rate * schedule(now) * halving.share;
+      optimizer.update(weights.data, sums, groups, {
+        step: now,
+        rate: current,
+        scale: clipScale(norm, clip) * perPrediction,
+      });
+      done = now;
+      const seconds = (performance.now() - clock) / 1000;
+      secondsPerStep = secondsPerStep ? 0.9 * secondsPerStep + 0.1 * seconds : seconds;
+      await run?.log({ step: now, loss, rate: current, norm });
+      const evaluations = Math.ceil(steps / evaluateEvery) - Math.floor((now - 1) / evaluateEvery);
+      yield {
+        type: 'step',
+        step: now,
+        loss,
+        rate: current,
+        norm,
+        tokensPerSecond: predictions / secondsPerStep,
+        secondsLeft: (steps - now) * secondsPerStep + evaluations * secondsPerEvaluation,
+        ...(o.work && { shareOfPeak: o.work.perStep / secondsPerStep / o.work.peakPerSecond }),
+      };
+    }
+    yield { type: 'end', step: done, aborted: done < steps };
+  } finally {
+    await step?.dispose();
+    await run?.close();
+  }
+}
+
+const advice = 'use a smaller rate, more warm-up, or a smaller clip';

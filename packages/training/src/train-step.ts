@@ -1,0 +1,10 @@
+// What the training loop drives: something that turns a batch into a loss and gradients.
+
+/** One step of training over weights and gradients that lie in arrays it knows. */
+export interface TrainStep<B> {
+  /** Computes the mean loss in nats and overwrites the gradients; `seed` decides what dropout drops. */
+  run(batch: B, seed: number): Promise<number>;
+  /** The mean loss alone, nothing dropped. */
+  evaluate(batch: B): Promise<number>;
+  dispose(): Promise<void>;
+}
