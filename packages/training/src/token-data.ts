@@ -30,7 +30,7 @@ export function trainingCharacters(characters: number, validation: number): numb
 /** Characters of a text, and where in it a number of them ends. A character of two UTF-16 units counts once. */
 export function countCharacters(text: string): number {
   let n = text.length;
-  for (let i = 0; i + 1 < text.length; i++) if (isPair(text, i)) (n--, i++);
+  for (let i = 0; i + 1 < text.length; i++) if (isPair(text, i)) n--;
   return n;
 }
 export function indexOfCharacter(text: string, characters: number): number {
