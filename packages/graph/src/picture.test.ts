@@ -130,3 +130,9 @@ test('no name can end its label or start an escape, in DOT', () => {
   expect(decoded.filter((s) => s.startsWith(nasty.replace('\n', ' '))).length).toBe(3);
   expect(text.replace(/"(?:[^"\\]|\\.)*"/g, '')).not.toContain('<b>');
 });
+
+test('a graph of 200 000 operators is drawn without overflowing the stack', () => {
+  let y = input('x', [1]);
+  for (let i = 0; i < 200_000; i++) y = y.neg();
+  expect(toDot({ y }, { limit: 10 }).split('\n').length).toBeLessThan(40);
+});

@@ -42,7 +42,7 @@ export function picture(who: string, outputs: Readonly<Record<string, Tensor>>, 
   if (depth !== undefined && !(depth >= 1)) throw new RangeError(`${who}: depth is ${depth}; needs 1 or more`);
   const names = new Names(who, outputs);
   const paths = brickPaths(names);
-  const deepest = Math.max(0, ...[...paths.values()].map((p) => p.length));
+  const deepest = [...paths.values()].reduce((n, p) => Math.max(n, p.length), 0);
   const depths = depth === undefined ? [Infinity, ...Array.from({ length: deepest }, (_, i) => deepest - i)] : [depth];
   const fitting = depths.find((d) => boxesAt(names, paths, d) <= limit);
   return cut(draw(names, outputs, paths, fitting ?? depths.at(-1)!), limit);
@@ -150,6 +150,10 @@ function cut({ boxes, arrows }: Picture, limit: number): Picture {
 /** The boxes by the brick that frames them, unframed ones under `''`. */
 export function byBrick(boxes: readonly Box[]): Map<string, Box[]> {
   const found = new Map<string, Box[]>();
-  for (const b of boxes) found.set(b.brick, [...(found.get(b.brick) ?? []), b]);
+  for (const b of boxes) {
+    const inside = found.get(b.brick);
+    if (inside) inside.push(b);
+    else found.set(b.brick, [b]);
+  }
   return found;
 }
