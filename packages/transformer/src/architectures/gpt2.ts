@@ -10,7 +10,7 @@ import {
   normal,
   parameter,
 } from '@brickwork/nn';
-import type { Context, Parameter } from '@brickwork/nn';
+import type { Activation, Context, Parameter } from '@brickwork/nn';
 import { attention, type Past } from '../attention.ts';
 import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
@@ -82,16 +82,17 @@ class Attention {
 class MLP {
   readonly c_fc: Conv1D;
   readonly c_proj: Conv1D;
-  readonly #config: GPT2Config;
+  readonly #act: Activation;
+  readonly #dropout: number;
   constructor(c: GPT2Config) {
     const inner = c.n_inner ?? 4 * c.n_embd;
-    this.#config = c;
+    this.#act = activation(c.activation_function);
+    this.#dropout = c.resid_pdrop;
     this.c_fc = new Conv1D(c.n_embd, inner, normal(c.initializer_range));
     this.c_proj = new Conv1D(inner, c.n_embd, normal(c.initializer_range / Math.sqrt(2 * c.n_layer)));
   }
   forward(x: Tensor, ctx: Context): Tensor {
-    const act = activation(this.#config.activation_function);
-    return dropout(this.c_proj.forward(act(this.c_fc.forward(x))), this.#config.resid_pdrop, ctx);
+    return dropout(this.c_proj.forward(this.#act(this.c_fc.forward(x))), this.#dropout, ctx);
   }
 }
 
@@ -134,10 +135,17 @@ export class GPT2LMHeadModel implements CausalLM {
   readonly lm_head: { readonly weight: Parameter };
   constructor(config: Readonly<Record<string, unknown>>) {
     const c = readConfig('gpt2', config, defaults, {
-      // Without these the computation is another one, or they change nothing in float32.
+      aliases: {
+        n_positions: 'max_position_embeddings',
+        n_embd: 'hidden_size',
+        n_layer: 'num_hidden_layers',
+        n_head: 'num_attention_heads',
+      },
+      // reorder_and_upcast_attn changes nothing in float32.
       refuse: { add_cross_attention: true },
     });
-    if (c.n_embd % c.n_head) throw new Error(`gpt2: n_embd ${c.n_embd} doesn't divide into n_head ${c.n_head}`);
+    if (c.n_embd % c.n_head)
+      throw new Error(`gpt2 config: n_embd ${c.n_embd} doesn't divide into ${c.n_head} heads (n_head)`);
     this.config = c;
     this.transformer = new GPT2Model(c);
     const { weight } = this.transformer.wte;
