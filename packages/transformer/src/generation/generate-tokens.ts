@@ -31,6 +31,8 @@ interface Row {
   readonly uniform: () => number;
   /** The prompt and what was generated. */
   readonly ids: number[];
+  /** The first of them that the model sees; above 0 once the context has shifted. */
+  begin: number;
   readonly logprobs: number[];
   finishReason: FinishReason | null;
 }
@@ -45,7 +47,7 @@ interface Row {
  * @param decoder the model; driven by one generation at a time, and left open.
  * @param prompts token ids, one or more for each prompt, no more than the context holds.
  * @returns an iterator of tokens whose return value is the sequences (see `collect`). Together a prompt and what is generated
- *   never exceed the context. Aborting ends the iteration without an error; unfinished sequences are then 'aborted'.
+ *   never exceed the context, unless it shifts. Aborting ends the iteration without an error; unfinished sequences are then 'aborted'.
  * @throws at once, before any work, where an option or a prompt is refused.
  */
 export function generateTokens(
@@ -73,13 +75,14 @@ async function* oneByOne(
   stopWhen: StopWhen,
 ): AsyncGenerator<GeneratedToken, GeneratedSequence[], undefined> {
   const { numReturnSequences: samples, signal } = settings;
-  const V = decoder.vocabularySize;
+  const { vocabularySize: V, contextLength } = decoder;
   const fresh = Math.floor(Math.random() * 2 ** 32);
   const rows = prompts.flatMap((prompt, p) =>
     Array.from({ length: samples }, (_, sample): Row => {
       const given = settings.seed ?? fresh;
       const seed = settings.sample ? (typeof given === 'number' ? given : given[p]!) : null;
-      const limit = Math.min(settings.maxNewTokens, decoder.contextLength - prompt.length);
+      const room = settings.contextShift ? Infinity : contextLength - prompt.length;
+      const limit = Math.min(settings.maxNewTokens, room);
       return {
         row: p * samples + sample,
         prompt: p,
@@ -88,6 +91,7 @@ async function* oneByOne(
         seed,
         uniform: seed === null ? () => 0 : sampleStream(seed, sample),
         ids: [...prompt],
+        begin: 0,
         logprobs: [],
         finishReason: limit ? null : 'length',
       };
@@ -131,7 +135,18 @@ async function* oneByOne(
     active = active.filter((row) => row.finishReason === null);
     yield* tokens;
     if (!active.length) break;
+    // A row whose context is full goes on from the last half of it. Keys hold their positions, so all is read anew.
+    const full = active.filter((row) => row.ids.length - row.begin > contextLength);
+    for (const row of full) row.begin = row.ids.length - Math.ceil(contextLength / 2);
     logits = await run(() => {
+      if (full.length) {
+        size = active.length;
+        from = active.map((_, i) => i);
+        return decoder.prefill(
+          active.map((row) => row.ids.slice(row.begin)),
+          signal ?? undefined,
+        );
+      }
       if (from.length !== size || from.some((row, i) => row !== i)) decoder.reorder(from);
       size = from.length;
       from = from.map((_, i) => i);

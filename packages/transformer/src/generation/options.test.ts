@@ -52,6 +52,8 @@ test.each([
   [{ stop: '\ud83d' }, 'half a character'],
   [{ numBeams: 2, topK: 3 }, 'numBeams is 2 and sampling is on (by temperature, topK, topP or minP)'],
   [{ numBeams: 2, doSample: true }, 'numBeams is 2 and sampling is on (doSample: true)'],
+  [{ contextShift: 1 as unknown as boolean }, 'contextShift is 1; needs true or false'],
+  [{ numBeams: 2, contextShift: true }, 'beams end with the context'],
   [{ numBeams: 2, logprobs: 1 }, 'alternatives are only given without beams'],
   [{ numBeams: 2, numReturnSequences: 3 }, 'numReturnSequences is 3, but there are 2 beams'],
   [{ numReturnSequences: 2 }, 'set a temperature or numBeams'],
@@ -64,7 +66,7 @@ test('an unknown option is refused with the nearest known one', () => {
   expect(refused('max_new_tokens')).toThrow('generateText: unknown option max_new_tokens; did you mean maxNewTokens?');
   expect(refused('topk')).toThrow('did you mean topK?');
   expect(refused('temprature')).toThrow('did you mean temperature?');
-  expect(refused('zebra')).toThrow('unknown option zebra; known are maxNewTokens, doSample');
+  expect(refused('zebra')).toThrow('unknown option zebra; known are maxNewTokens, contextShift');
 });
 
 test('undefined is as good as left out', () => {

@@ -12,8 +12,13 @@ import { nearest } from './nearest.ts';
 
 /** How to generate. Every field may be left out. */
 export interface GenerateOptions {
-  /** Most tokens to generate for each sequence (default 128). The end of the context also ends it. */
+  /** Most tokens to generate for each sequence (default 128). The end of the context also ends it, unless it shifts. */
   readonly maxNewTokens?: number | undefined;
+  /**
+   * What a full context does: false ends the sequence; true goes on from the last half of it, which the model reads anew, and
+   * what stood before is forgotten (default false).
+   */
+  readonly contextShift?: boolean | undefined;
   /**
    * Whether to draw tokens by probability instead of taking the most probable. By default it follows from the rest: true
    * where a temperature above 0, top-k, top-p or min-p is set. `false` takes the most probable whatever they say.
@@ -64,6 +69,7 @@ export interface GenerateOptions {
 /** Checked options with every default filled in. */
 export interface Settings {
   readonly maxNewTokens: number;
+  readonly contextShift: boolean;
   readonly sample: boolean;
   /** What changes the logits, in Hugging Face's order. */
   readonly processors: readonly LogitsProcessor[];
@@ -82,6 +88,7 @@ export interface Settings {
 // Every option's name, so that a misspelt one is noticed. The type keeps the list complete.
 const known: Record<keyof GenerateOptions, true> = {
   maxNewTokens: true,
+  contextShift: true,
   doSample: true,
   temperature: true,
   topK: true,
@@ -158,9 +165,18 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
     'a whole number of 0 or more: how many alternatives',
   );
 
-  const { earlyStopping = false, doSample, processors = [], seed = null, signal = null } = options;
+  const {
+    contextShift = false,
+    earlyStopping = false,
+    doSample,
+    processors = [],
+    seed = null,
+    signal = null,
+  } = options;
   if (typeof earlyStopping !== 'boolean' && earlyStopping !== 'never')
     throw new TypeError(`${who}: earlyStopping is ${String(earlyStopping)}; needs true, false or 'never'`);
+  if (typeof contextShift !== 'boolean')
+    throw new TypeError(`${who}: contextShift is ${String(contextShift)}; needs true or false`);
   if (doSample !== undefined && typeof doSample !== 'boolean')
     throw new TypeError(`${who}: doSample is ${String(doSample)}; needs true or false`);
   for (const processor of processors)
@@ -185,6 +201,10 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
   if (numBeams > 1 && sample)
     throw new Error(
       `${who}: numBeams is ${numBeams} and sampling is on (${doSample ? 'doSample: true' : 'by temperature, topK, topP or minP'}), but beams are searched without chance; leave out one, or set doSample: false`,
+    );
+  if (numBeams > 1 && contextShift)
+    throw new Error(
+      `${who}: numBeams is ${numBeams} and contextShift true, but beams end with the context; leave out one`,
     );
   if (numBeams > 1 && logprobs > 0)
     throw new Error(
@@ -212,6 +232,7 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
   }
   return {
     maxNewTokens,
+    contextShift,
     sample,
     processors: all,
     seed,
