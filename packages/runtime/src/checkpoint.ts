@@ -1,31 +1,110 @@
-// Model folders in the Hugging Face layout: config.json, generation_config.json, model.safetensors (or shards with an
-// index), and whatever else belongs to the model.
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+// Checkpoint folders in the Hugging Face layout: config.json, model.safetensors (whole or in shards with an index),
+// generation_config.json, and what else belongs to a model. Saved as a whole or not at all.
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { writeFileAtomic } from './atomic.ts';
 import type { HostTensor } from './host-tensor.ts';
-import { readSafetensors, writeSafetensors } from './safetensors.ts';
-import { widen } from './widen.ts';
+import { recoverFolder, replaceFolder } from './replace-folder.ts';
+import { readSafetensors, writeSafetensors, type ReadSafetensorsOptions } from './safetensors.ts';
 
-/** A folder's contents. float16 and bfloat16 weights are widened to float32. */
-export interface Checkpoint {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly generationConfig: Readonly<Record<string, unknown>> | null;
-  readonly tensors: Map<string, HostTensor>;
+/** How to load a checkpoint. */
+export interface LoadCheckpointOptions extends Pick<ReadSafetensorsOptions, 'signal' | 'onProgress'> {
+  /** Give float16 and bfloat16 as float32 of the same values; true unless given. */
+  readonly widen?: boolean;
 }
 
-/** Reads a JSON object from a file. @throws where it is missing or something else. */
-export async function readJson(path: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
+/** What a checkpoint folder holds. */
+export interface Checkpoint {
+  /** config.json. */
+  config: Record<string, unknown>;
+  /** generation_config.json, or null where there is none. */
+  generationConfig: Record<string, unknown> | null;
+  tensors: Map<string, HostTensor>;
+}
+
+/** What to save. */
+export interface CheckpointParts {
+  /** Becomes config.json. */
+  readonly config: object;
+  /** Become model.safetensors. */
+  readonly tensors: ReadonlyMap<string, HostTensor>;
+  /** Becomes generation_config.json where given. */
+  readonly generationConfig?: object | null;
+  /** More files by name: text, bytes, or tensors (written as safetensors). */
+  readonly files?: Readonly<Record<string, string | Uint8Array | ReadonlyMap<string, HostTensor>>>;
+  readonly signal?: AbortSignal;
+}
+
+const single = 'model.safetensors';
+const index = 'model.safetensors.index.json';
+const isWeights = (name: string): boolean =>
+  /^(model.*\.safetensors(\.index\.json)?|pytorch_model.*\.bin(\.index\.json)?)$/.test(name);
+
+/**
+ * Loads a checkpoint folder: one file of weights, or shards with their index.
+ *
+ * @throws where the folder or config.json is missing, a file isn't what its name says, or the weights are in a format
+ *   that isn't read here; the message says what to do.
+ */
+export async function loadCheckpoint(dir: string, o: LoadCheckpointOptions = {}): Promise<Checkpoint> {
+  for (let attempt = 0; ; attempt++) {
+    await recoverFolder(dir);
+    const before = await identity(dir);
+    const result = await load(dir, o).then(
+      (checkpoint) => ({ checkpoint }),
+      (error: unknown) => ({ error }),
+    );
+    // A training run that saved meanwhile put another folder here, and what was read may be a part of each.
+    if ((await identity(dir)) !== before && attempt < 3) continue;
+    if ('error' in result) throw result.error;
+    return result.checkpoint;
+  }
+}
+
+const identity = (dir: string): Promise<bigint | null> =>
+  stat(dir, { bigint: true }).then(
+    (s) => s.ino,
+    () => null,
+  );
+
+async function load(dir: string, { widen = true, signal, onProgress }: LoadCheckpointOptions): Promise<Checkpoint> {
+  const names = new Set(await listFolder(dir));
+  if (!names.has('config.json')) {
+    const found = [...names].slice(0, 5).join(', ');
     throw new Error(
-      `${path}: ${(cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (cause as Error).message}`,
-      { cause },
+      `loadCheckpoint: ${dir} has no config.json${found ? `, only ${found}${names.size > 5 ? ', …' : ''}` : '; it is empty'}. Is this the folder of a model?`,
     );
   }
+  const config = await readJson(join(dir, 'config.json'));
+  const generationConfig = names.has('generation_config.json')
+    ? await readJson(join(dir, 'generation_config.json'))
+    : null;
+  const options = { widen, ...(signal && { signal }), ...(onProgress && { onProgress }) };
+  if (names.has(single))
+    return { config, generationConfig, tensors: (await readSafetensors(join(dir, single), options)).tensors };
+  if (names.has(index)) return { config, generationConfig, tensors: await readShards(dir, names, options) };
+  if (names.has('pytorch_model.bin') || names.has('pytorch_model.bin.index.json'))
+    throw new Error(
+      `loadCheckpoint: ${dir} holds its weights in pytorch_model.bin only, which runs code when it is read. Convert it once, where Python is: ` +
+        `python -c "from transformers import AutoModel; AutoModel.from_pretrained('.').save_pretrained('.', safe_serialization=True)"`,
+    );
+  throw new Error(`loadCheckpoint: ${dir} has no ${single} and no ${index}; there are ${[...names].join(', ')}`);
+}
+
+async function listFolder(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new Error(`loadCheckpoint: there is no folder ${dir}`, { cause });
+    if (code === 'ENOTDIR')
+      throw new Error(`loadCheckpoint: ${dir} is a file; needs a folder with config.json and ${single}`, { cause });
+    throw cause;
+  }
+}
+
+async function readJson(path: string): Promise<Record<string, unknown>> {
+  const text = await readFile(path, 'utf8');
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -33,89 +112,79 @@ export async function readJson(path: string): Promise<Record<string, unknown>> {
     throw new Error(`${path} is not JSON: ${(cause as Error).message}`, { cause });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error(`${path}: not a JSON object`);
+    throw new Error(`${path} is not a JSON object`);
   return value as Record<string, unknown>;
 }
 
-// The weight files of a folder and which tensors to take from each; all where not said.
-async function weightFiles(folder: string): Promise<Map<string, string[] | null>> {
-  const at = (name: string): string => join(folder, name);
-  if (existsSync(at('model.safetensors'))) return new Map([['model.safetensors', null]]);
-  const index = 'model.safetensors.index.json';
-  if (existsSync(at(index))) {
-    const map = (await readJson(at(index)))['weight_map'];
-    if (typeof map !== 'object' || map === null) throw new Error(`${at(index)}: no weight_map`);
-    const files = new Map<string, string[]>();
-    for (const [name, file] of Object.entries(map as Record<string, unknown>)) {
-      if (typeof file !== 'string' || basename(file) !== file || !file.endsWith('.safetensors'))
-        throw new Error(
-          `${at(index)}: ${name} is in ${JSON.stringify(file)}; needs the name of a safetensors file of this folder`,
-        );
-      files.set(file, [...(files.get(file) ?? []), name]);
-    }
-    return files;
+async function readShards(
+  dir: string,
+  files: ReadonlySet<string>,
+  o: ReadSafetensorsOptions,
+): Promise<Map<string, HostTensor>> {
+  const path = join(dir, index);
+  const { weight_map: map } = (await readJson(path)) as { weight_map?: unknown };
+  if (typeof map !== 'object' || map === null || Array.isArray(map))
+    throw new Error(`${path} has no weight_map from tensor names to files`);
+  const shards = new Map<string, string[]>();
+  for (const [name, file] of Object.entries(map)) {
+    if (typeof file !== 'string' || !isPlain(file))
+      throw new Error(
+        `${path}: ${JSON.stringify(name)} is in ${JSON.stringify(file)}; needs the name of a file beside it`,
+      );
+    shards.set(file, [...(shards.get(file) ?? []), name]);
   }
-  if (existsSync(at('pytorch_model.bin')))
+  const missing = [...shards.keys()].filter((file) => !files.has(file));
+  if (missing.length)
     throw new Error(
-      `${folder}: only pytorch_model.bin, a pickle, which can run code when it is read. Convert it where PyTorch is: ` +
-        `python -c "from transformers import AutoModel as M; M.from_pretrained('${folder}').save_pretrained('${folder}')"`,
+      `loadCheckpoint: ${dir} lacks ${missing.join(', ')} (${shards.size - missing.length} of ${shards.size} shards found)`,
     );
-  throw new Error(`${folder}: no model.safetensors. Is this a model folder?`);
+  const tensors = new Map<string, HostTensor>(Object.keys(map).map((name) => [name, null as never]));
+  for (const [file, names] of shards)
+    for (const [name, tensor] of (await readSafetensors(join(dir, file), { ...o, names })).tensors)
+      tensors.set(name, tensor);
+  return tensors;
 }
 
-/** Reads a model folder. @throws where config.json or the weights are missing or broken. */
-export async function loadCheckpoint(folder: string, o: { readonly signal?: AbortSignal } = {}): Promise<Checkpoint> {
-  if (!existsSync(folder)) throw new Error(`${folder}: no such folder`);
-  const config = await readJson(join(folder, 'config.json'));
-  const generation = join(folder, 'generation_config.json');
-  const generationConfig = existsSync(generation) ? await readJson(generation) : null;
-  const tensors = new Map<string, HostTensor>();
-  for (const [file, names] of await weightFiles(folder)) {
-    const read = await readSafetensors(join(folder, file), {
-      ...(names ? { names } : {}),
-      ...(o.signal ? { signal: o.signal } : {}),
-    });
-    for (const [name, tensor] of read.tensors) {
-      tensors.set(name, widen(tensor));
-      read.tensors.delete(name);
-    }
-  }
-  return { config, generationConfig, tensors };
-}
-
-let serial = 0;
+// A name of a file in this folder, and nothing that leads out of it.
+const isPlain = (name: string): boolean => name !== '' && name !== '.' && name !== '..' && !/[/\\\0:]/.test(name);
 
 /**
- * Writes a model folder: into a folder beside it first, which then takes its place, so that an error or a crash leaves
- * the old folder or the new one. (Between the two renames the old one is there under its name with `.old`.)
+ * Saves a checkpoint folder, whole or not at all: at any moment a crash leaves the old checkpoint or the new one, and
+ * {@link loadCheckpoint} gives it. An existing checkpoint is replaced; files in it that are not saved anew (a model
+ * card, a tokenizer) are kept, other weights are not. A folder that holds something else is refused.
+ *
+ * Don't change the tensors' data until the promise resolves.
+ *
+ * @throws where something can't be written; then nothing has changed and nothing is left behind.
  */
 export async function saveCheckpoint(
-  folder: string,
-  parts: {
-    readonly config: object;
-    readonly tensors: ReadonlyMap<string, HostTensor>;
-    /** Further files by name: tokenizer.json, generation_config.json, README.md. */
-    readonly files?: Readonly<Record<string, string | Uint8Array>>;
-  },
+  dir: string,
+  { config, tensors, generationConfig, files = {}, signal }: CheckpointParts,
 ): Promise<void> {
-  const target = resolve(folder);
-  const next = join(dirname(target), `.${basename(target)}.${process.pid}-${serial++}.tmp`);
-  const old = `${target}.old`;
-  try {
-    await mkdir(next, { recursive: true });
-    await writeFileAtomic(join(next, 'config.json'), `${JSON.stringify(parts.config, null, 2)}\n`);
-    for (const [name, content] of Object.entries(parts.files ?? {})) {
-      if (basename(name) !== name) throw new Error(`saveCheckpoint: ${name} is not the name of a file`);
-      await writeFileAtomic(join(next, name), content);
-    }
-    await writeSafetensors(join(next, 'model.safetensors'), parts.tensors, { metadata: { format: 'pt' } });
-    await rm(old, { recursive: true, force: true });
-    if (existsSync(target)) await rename(target, old);
-    await rename(next, target);
-    await rm(old, { recursive: true, force: true });
-  } catch (error) {
-    await rm(next, { recursive: true, force: true });
-    if (!existsSync(target) && existsSync(old)) await rename(old, target);
-    throw error;
+  const all: Record<string, string | Uint8Array | ReadonlyMap<string, HostTensor>> = {
+    'config.json': json(config),
+    [single]: tensors,
+    ...(generationConfig && { 'generation_config.json': json(generationConfig) }),
+  };
+  for (const [name, content] of Object.entries(files)) {
+    if (!isPlain(name))
+      throw new Error(`saveCheckpoint: ${JSON.stringify(name)} is not the name of a file in the folder`);
+    if (Object.hasOwn(all, name))
+      throw new Error(`saveCheckpoint: files has ${name}, which is written from the other parts`);
+    all[name] = content;
   }
+  await replaceFolder(
+    dir,
+    async (folder) => {
+      for (const [name, content] of Object.entries(all)) {
+        signal?.throwIfAborted();
+        const path = join(folder, name);
+        if (typeof content === 'string' || content instanceof Uint8Array) await writeFileAtomic(path, content);
+        else await writeSafetensors(path, content, { metadata: { format: 'pt' }, ...(signal && { signal }) });
+      }
+    },
+    { proof: 'config.json', drop: isWeights },
+  );
 }
+
+const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;

@@ -1,6 +1,8 @@
-export * from './atomic.ts';
+export { assignWeights, type AssignWeightsOptions, type ExpectedWeight } from './assign-weights.ts';
+export { writeAtomic, writeFileAtomic } from './atomic.ts';
 export * from './checkpoint.ts';
 export * from './compile.ts';
-export * from './host-tensor.ts';
+export { widen } from './half.ts';
+export { hostTensor, type HostTensor } from './host-tensor.ts';
 export * from './safetensors.ts';
-export * from './widen.ts';
+export { SafetensorsError, type SafetensorsEntry, type SafetensorsHeader } from './safetensors-header.ts';
