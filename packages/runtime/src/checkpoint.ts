@@ -61,9 +61,10 @@ export async function loadCheckpoint(dir: string, o: LoadCheckpointOptions = {})
   }
 }
 
-const identity = (dir: string): Promise<bigint | null> =>
+// A folder's number alone may be given again once it is removed.
+const identity = (dir: string): Promise<string | null> =>
   stat(dir, { bigint: true }).then(
-    (s) => s.ino,
+    ({ ino, birthtimeNs }) => `${ino} ${birthtimeNs}`,
     () => null,
   );
 
@@ -104,7 +105,9 @@ async function listFolder(dir: string): Promise<string[]> {
 }
 
 async function readJson(path: string): Promise<Record<string, unknown>> {
-  const text = await readFile(path, 'utf8');
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new Error(`${path} can't be read: ${(cause as Error).message}`, { cause });
+  });
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -6,7 +6,7 @@
 // into its place. A crash between these two leaves both complete under those names, and `recoverFolder`, which every
 // load and save of a checkpoint calls first, finishes what was begun: the new one goes into place.
 import { existsSync, renameSync, type Dirent } from 'node:fs';
-import { copyFile, link, lstat, mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { copyFile, link, lstat, mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { syncFolder, temporaryName } from './atomic.ts';
@@ -43,7 +43,7 @@ export async function replaceFolder(
     throw new Error(
       `${path} is the folder that this process works in, or holds it, and can't be replaced; give a folder inside it`,
     );
-  await mkdir(dirname(target), { recursive: true });
+  const made = await mkdir(dirname(target), { recursive: true });
   await tidy(target);
   const temporary = temporaryName(target);
   const ready = newName(target);
@@ -59,6 +59,7 @@ export async function replaceFolder(
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     await rm(ready, { recursive: true, force: true });
+    if (made) await removeEmpty(dirname(target), made);
     throw error;
   }
   await syncFolder(dirname(target));
@@ -115,6 +116,18 @@ async function tidy(target: string): Promise<void> {
   for (const { name } of (await entries(dirname(target))) ?? []) {
     const pid = name.startsWith(start) && /^(\d+)-\d+\.tmp$/.exec(name.slice(start.length))?.[1];
     if (pid && !isRunning(Number(pid))) await rm(join(dirname(target), name), { recursive: true, force: true });
+  }
+}
+
+// Removes the folders from `path` up to `top` that hold nothing.
+async function removeEmpty(path: string, top: string): Promise<void> {
+  try {
+    for (let folder = path; ; folder = dirname(folder)) {
+      await rmdir(folder);
+      if (resolve(folder) === resolve(top)) return;
+    }
+  } catch {
+    // Someone has put something there meanwhile: it stays.
   }
 }
 

@@ -2,7 +2,7 @@
 // says where each tensor lies. Nothing in it is believed before it is checked: these files come from strangers.
 import { show, type DType } from '@brickwork/graph';
 import { arrayOf } from './dtypes.ts';
-import { duplicateKey } from './json-keys.ts';
+import { duplicateKey, nesting } from './json-keys.ts';
 
 /** A safetensors file that can't be read or written; the message names the file and the tensor. */
 export class SafetensorsError extends Error {
@@ -45,6 +45,11 @@ export const fileTypes: Readonly<Record<string, DType>> = {
 /** The longest header that is read; the format's reference implementation has the same limit. */
 export const longestHeader = 100_000_000;
 
+// A header's tensors are 3 deep and have about 16 marks each. More is only of use to exhaust a reader's memory: a quarter
+// of a million tensors are several times those of the largest models, and these come in shards.
+const deepest = 8;
+const mostMarks = 2 ** 22;
+
 /** A tensor's name as messages print it: quoted, and not longer than a line. */
 export const quote = (name: string): string => JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}…` : name);
 
@@ -77,6 +82,7 @@ export function parseHeader(bytes: Uint8Array, dataSize: number, path: string): 
   const fail = (why: string): never => {
     throw new SafetensorsError(`${path}: ${why}`);
   };
+  if (bytes[0] !== 0x7b) fail('the header does not begin with {; the file is damaged, or not safetensors');
   let text = '';
   let json: unknown;
   try {
@@ -84,17 +90,20 @@ export function parseHeader(bytes: Uint8Array, dataSize: number, path: string): 
   } catch {
     fail('the header is not UTF-8 text; the file is damaged, or not safetensors');
   }
+  const { depth, marks } = nesting(text);
+  if (depth > deepest) fail(`the header's JSON is nested ${depth} deep; more than ${deepest} is never read`);
+  if (marks > mostMarks)
+    fail(`the header has ${marks} braces, brackets, colons and commas; more than ${mostMarks} are never read`);
   try {
     json = JSON.parse(text);
   } catch (error) {
     fail(`the header is not JSON (${(error as Error).message}); the file is damaged, or not safetensors`);
   }
   if (!isObject(json)) return fail('the header is not a JSON object');
-  const twice = duplicateKey(text);
-  if (twice !== null) fail(`the header has the key ${quote(twice)} twice`);
   const tensors = new Map<string, SafetensorsEntry>();
   let metadata: Record<string, string> = {};
-  for (const [name, value] of Object.entries(json)) {
+  for (const name of Object.keys(json)) {
+    const value = json[name];
     if (name === '__metadata__') metadata = parseMetadata(value, fail);
     else
       tensors.set(
@@ -102,6 +111,8 @@ export function parseHeader(bytes: Uint8Array, dataSize: number, path: string): 
         parseEntry(value, dataSize, (why) => fail(`tensor ${quote(name)}: ${why}`)),
       );
   }
+  const twice = duplicateKey(text);
+  if (twice !== null) fail(`the header has the key ${quote(twice)} twice`);
   checkLayout(tensors, dataSize, fail);
   return { tensors, metadata };
 }

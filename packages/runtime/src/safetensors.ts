@@ -1,6 +1,6 @@
 // Safetensors files (https://huggingface.co/docs/safetensors): the format in which weights are exchanged. Read in
 // pieces straight into each tensor's own memory and written from there, so that the data is never held twice.
-import { open, type FileHandle } from 'node:fs/promises';
+import { constants, open, type FileHandle } from 'node:fs/promises';
 import { writeAtomic } from './atomic.ts';
 import { arrayOf, bytesOf } from './dtypes.ts';
 import { widen } from './half.ts';
@@ -78,7 +78,8 @@ async function withFile<T>(
   path: string,
   use: (file: FileHandle, header: SafetensorsHeader, start: number) => Promise<T>,
 ): Promise<T> {
-  const file = await open(path, 'r');
+  // Not blocking: opening a named pipe that nobody writes to would wait for ever.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw new SafetensorsError(`${path}: not a file`);
