@@ -32,14 +32,14 @@ export function assignWeights(
   const unexpected = [...tensors.keys()].filter((name) => !expected.has(name) && !ignore(name));
   const advice = (): string =>
     ` ${hint?.(missing, unexpected) ?? renamed(missing, unexpected) ?? 'Does config.json belong to these weights?'}`;
+  const left = `${some(unexpected)} ${unexpected.length === 1 ? 'belongs' : 'belong'} to no parameter`;
   if (missing.length) {
-    const more = unexpected.length ? `, and ${some(unexpected)} belong to no parameter` : '';
+    const more = unexpected.length ? `, and ${left}` : '';
     throw new Error(
       `${who}: missing ${some(missing)} (${expected.size - missing.length} of ${expected.size} found)${more}.${advice()}`,
     );
   }
-  if (unexpected.length)
-    throw new Error(`${who}: ${some(unexpected)} belong to no parameter (all ${expected.size} found).${advice()}`);
+  if (unexpected.length) throw new Error(`${who}: ${left} (all ${expected.size} found).${advice()}`);
   const assigned = new Map<string, HostTensor>();
   const wrong: string[] = [];
   for (const [name, { shape, dtype = 'float32' }] of expected) {
