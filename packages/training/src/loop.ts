@@ -7,6 +7,7 @@ import { flatStore, type FlatStore, type Part } from './flat-store.ts';
 import { clipScale, gradientNorm } from './gradient-norm.ts';
 import { HalveOnPlateau } from './halve-on-plateau.ts';
 import { decayGroups, type Optimizer } from './optimizers/optimizer.ts';
+import { writeLossCurve } from './loss-curve.ts';
 import { openRun, type Progress, type Run, type State } from './run-folder.ts';
 import { constantSchedule, cosineSchedule, linearSchedule, type Schedule } from './schedules.ts';
 import type { Counted, TrainData } from './train-data.ts';
@@ -43,6 +44,8 @@ export interface TrainOptions {
   readonly resume?: boolean;
   /** Also writes the weights with the lowest validation loss to the folder, as best.safetensors; false unless given. */
   readonly keepBest?: boolean;
+  /** Draws the losses to the folder at the end, as loss.svg and loss.png; true unless given. */
+  readonly picture?: boolean;
   /** Anything else that a resumed run must have in common with the first: the data's fingerprint, the model's config. */
   readonly identity?: Readonly<Record<string, unknown>>;
   /** Floating-point operations of a step, and how many per second the machine can do: gives the share of the peak. */
@@ -77,6 +80,10 @@ export type TrainEvent =
       readonly weights: ReadonlyMap<string, HostTensor>;
     }
   | { readonly type: 'checkpoint'; readonly step: number; readonly path: string }
+  /** The losses were drawn to this file. */
+  | { readonly type: 'picture'; readonly path: string }
+  /** Something that training does not depend on went wrong. */
+  | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'end'; readonly step: number; readonly aborted: boolean };
 
 /** What is trained. Weights and gradients lie in stores of the same parts. */
@@ -247,10 +254,20 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
         ...(o.work && { shareOfPeak: o.work.perStep / secondsPerStep / o.work.peakPerSecond }),
       };
     }
+    if (folder && done && (o.picture ?? true)) yield await draw(folder);
     yield { type: 'end', step: done, aborted: done < steps };
   } finally {
     await step?.dispose();
     await run?.close();
+  }
+}
+
+// A run that is done is not lost to a picture: no disk space, or no drawing library for this kind of machine.
+async function draw(folder: string): Promise<TrainEvent> {
+  try {
+    return { type: 'picture', path: await writeLossCurve(folder) };
+  } catch (error) {
+    return { type: 'warning', message: `no picture of the losses: ${(error as Error).message}` };
   }
 }
 

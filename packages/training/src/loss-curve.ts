@@ -1,0 +1,159 @@
+// The picture of a run: training and validation loss over steps, as SVG and PNG.
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { writeFileAtomic } from '@brickwork/runtime';
+import { readMetrics, type MetricsEntry } from './metrics.ts';
+
+/** How the picture looks. */
+export interface LossCurveOptions {
+  /** Above the picture; 'Loss' unless given. */
+  readonly title?: string;
+  /** Pixels; 960 by 540 unless given. */
+  readonly width?: number;
+  readonly height?: number;
+}
+
+const font = 'DejaVu Sans';
+const colors = { train: '#9db8d9', smooth: '#1f5fa8', validation: '#d1495b', text: '#333333', grid: '#e6e6e6' };
+// More points than pixels only make the file large.
+const mostPoints = 1000;
+// Up to this many, each has a dot: one alone makes no line.
+const fewPoints = 100;
+
+/** Draws the losses of a run as SVG. @throws where there are none. */
+export async function lossCurve(metrics: readonly MetricsEntry[], o: LossCurveOptions = {}): Promise<string> {
+  const { title = 'Loss', width = 960, height = 540 } = o;
+  const train = metrics.flatMap((e): Point[] => ('loss' in e ? [[e.step, e.loss]] : []));
+  const validation = metrics.flatMap((e): Point[] => ('validation' in e ? [[e.step, e.validation]] : []));
+  if (!train.length && !validation.length) throw new Error('lossCurve: no losses yet; train for a step or more first');
+  const best = validation.reduce((a, b) => (b[1] < a[1] ? b : a), validation[0] ?? ([0, 0] as Point));
+  const caption = validation.length ? `lowest validation loss ${best[1].toFixed(4)} at step ${best[0]}` : '';
+
+  const [echarts, { LineChart }, components, { SVGRenderer }] = await Promise.all([
+    import('echarts/core'),
+    import('echarts/charts'),
+    import('echarts/components'),
+    import('echarts/renderers'),
+  ]);
+  const { GridComponent, LegendComponent, TitleComponent } = components;
+  echarts.use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
+  try {
+    const line = { type: 'line', showSymbol: train.length <= fewPoints, symbol: 'circle', animation: false } as const;
+    const axis = {
+      type: 'value',
+      nameLocation: 'middle',
+      nameTextStyle: { color: colors.text, fontSize: 13 },
+      axisLine: { show: true, lineStyle: { color: colors.text } },
+      axisLabel: { color: colors.text, hideOverlap: true },
+      splitLine: { lineStyle: { color: colors.grid } },
+    } as const;
+    chart.setOption({
+      animation: false,
+      backgroundColor: '#ffffff',
+      textStyle: { fontFamily: font },
+      title: {
+        text: title,
+        subtext: caption,
+        left: 'center',
+        top: 12,
+        textStyle: { color: colors.text, fontSize: 18 },
+        subtextStyle: { color: colors.text, fontSize: 13 },
+      },
+      legend: {
+        right: 48,
+        top: 92,
+        orient: 'vertical',
+        icon: 'roundRect',
+        itemWidth: 24,
+        itemHeight: 3,
+        padding: 10,
+        backgroundColor: '#ffffff',
+        textStyle: { color: colors.text },
+      },
+      grid: { left: 72, right: 32, top: 76, bottom: 60 },
+      xAxis: {
+        ...axis,
+        name: 'step',
+        nameGap: 32,
+        minInterval: 1,
+        max: Math.max(train.at(-1)?.[0] ?? 1, validation.at(-1)?.[0] ?? 1),
+      },
+      yAxis: { ...axis, name: 'loss (nats per token)', nameGap: 44, scale: true },
+      series: [
+        {
+          ...line,
+          name: 'training, each step',
+          data: thin(train),
+          lineStyle: { color: colors.train, width: 1 },
+          itemStyle: { color: colors.train },
+        },
+        {
+          ...line,
+          name: 'training, smoothed',
+          data: thin(smooth(train)),
+          lineStyle: { color: colors.smooth, width: 2 },
+          itemStyle: { color: colors.smooth },
+        },
+        ...(validation.length
+          ? [
+              {
+                ...line,
+                name: 'validation',
+                data: thin(validation),
+                showSymbol: validation.length <= fewPoints,
+                symbolSize: 6,
+                lineStyle: { color: colors.validation, width: 2 },
+                itemStyle: { color: colors.validation },
+              },
+            ]
+          : []),
+      ],
+    });
+    return chart.renderToSVGString();
+  } finally {
+    chart.dispose();
+  }
+}
+
+type Point = readonly [step: number, loss: number];
+
+// Each point becomes the mean of those around it, one in fifty of the run on either side. At the beginning, where
+// losses fall fast, there are as many before as after it.
+function smooth(points: readonly Point[]): Point[] {
+  const most = Math.ceil(points.length / 50);
+  const sums = [0];
+  for (const [, loss] of points) sums.push(sums.at(-1)! + loss);
+  return points.map(([step], i): Point => {
+    const reach = Math.min(most, i);
+    const [from, to] = [i - reach, Math.min(points.length, i + reach + 1)];
+    return [step, (sums[to]! - sums[from]!) / (to - from)];
+  });
+}
+
+function thin(points: readonly Point[]): readonly Point[] {
+  if (points.length <= mostPoints) return points;
+  const last = points.length - 1;
+  return Array.from({ length: mostPoints }, (_, i) => points[Math.round((i * last) / (mostPoints - 1))]!);
+}
+
+/** Draws an SVG as PNG, at twice its size, with a font that comes along, so that it looks the same everywhere. */
+export async function toPng(svg: string): Promise<Uint8Array> {
+  const { Resvg } = await import('@resvg/resvg-js');
+  const { resolve } = createRequire(import.meta.url);
+  const fontFiles = ['DejaVuSans', 'DejaVuSans-Bold'].map((name) => resolve(`dejavu-fonts-ttf/ttf/${name}.ttf`));
+  const options = {
+    font: { loadSystemFonts: false, fontFiles, defaultFontFamily: font },
+    fitTo: { mode: 'zoom', value: 2 },
+  } as const;
+  return new Resvg(svg, options).render().asPng();
+}
+
+/** Draws the metrics of a run's folder to its loss.svg and loss.png, and gives the path of the latter. */
+export async function writeLossCurve(folder: string, o: LossCurveOptions = {}): Promise<string> {
+  const svg = await lossCurve(await readMetrics(join(folder, 'metrics.jsonl')), o);
+  const path = join(folder, 'loss.png');
+  await writeFileAtomic(join(folder, 'loss.svg'), svg);
+  await writeFileAtomic(path, await toPng(svg));
+  return path;
+}
