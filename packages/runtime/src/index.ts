@@ -4,5 +4,8 @@ export * from './checkpoint.ts';
 export * from './compile.ts';
 export { widen } from './half.ts';
 export { hostTensor, type HostTensor } from './host-tensor.ts';
+export type { OperatorTime, Placement } from './profile.ts';
+export type * from './program.ts';
+export type { Provider } from './providers.ts';
 export * from './safetensors.ts';
 export { SafetensorsError, type SafetensorsEntry, type SafetensorsHeader } from './safetensors-header.ts';
