@@ -4,6 +4,7 @@ import type { CausalLM } from '@brickwork/transformer';
 import { arena } from './arena.ts';
 import { flatStore, layout } from './flat-store.ts';
 import { clipScale, gradientNorm } from './gradient-norm.ts';
+import { initializeWeights } from './initialize-weights.ts';
 import { adamw } from './optimizers/adamw.ts';
 import { decayGroups } from './optimizers/optimizer.ts';
 import { compileStep } from './step.ts';
@@ -11,14 +12,13 @@ import { compileStep } from './step.ts';
 /** Milliseconds of each step (forward, backward, clipping, AdamW) after the warm-up. */
 export async function benchmarkStep(
   model: CausalLM,
-  first: ReadonlyMap<string, { readonly data: Float32Array }>,
   o: { readonly B: number; readonly T: number; readonly steps: number; readonly warmup: number; readonly rate: number },
 ): Promise<number[]> {
   const { parts, length } = layout(new Map([...parameters(model)].map(([name, p]) => [name, p.shape as number[]])));
   const memory = arena(Array<number>(4).fill(length));
   const weights = flatStore(parts, memory.take(length));
   const grads = flatStore(parts, memory.take(length));
-  for (const [name, { data }] of first) (weights.tensors.get(name)!.data as Float32Array).set(data);
+  initializeWeights(model, weights, 1);
   const groups = decayGroups(parts);
   const optimizer = adamw(length, { betas: [0.9, 0.95], weightDecay: 0.1, arena: memory });
   const step = await compileStep(model, { weights: weights.tensors, grads: grads.tensors, B: o.B, T: o.T });

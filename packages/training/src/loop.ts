@@ -36,7 +36,10 @@ export interface TrainOptions {
   readonly saveEvery?: number;
   /** Decides every random choice; 0 unless given. */
   readonly seed?: number;
-  /** Ends training after the current step with a checkpoint. */
+  /**
+   * Ends training with a checkpoint of the last whole step: what is not whole, an evaluation or the batches of a step that
+   * takes several, is dropped, and comes again when the run is resumed.
+   */
   readonly signal?: AbortSignal;
   /** Where metrics and checkpoints go; nothing is written unless given. */
   readonly folder?: string;
@@ -48,8 +51,6 @@ export interface TrainOptions {
   readonly picture?: boolean;
   /** Anything else that a resumed run must have in common with the first: the data's fingerprint, the model's config. */
   readonly identity?: Readonly<Record<string, unknown>>;
-  /** Floating-point operations of a step, and how many per second the machine can do: gives the share of the peak. */
-  readonly work?: { readonly perStep: number; readonly peakPerSecond: number };
 }
 
 /** What the loop reports. */
@@ -65,7 +66,7 @@ export type TrainEvent =
       readonly norm: number;
       readonly tokensPerSecond: number;
       readonly secondsLeft: number;
-      /** Of the machine's peak, where `work` was given. */
+      /** Of the machine's peak, where the step knows its work. */
       readonly shareOfPeak?: number;
     }
   /** Mean losses of the validation part in nats, by token and by character. */
@@ -84,6 +85,7 @@ export type TrainEvent =
   | { readonly type: 'picture'; readonly path: string }
   /** Something that training does not depend on went wrong. */
   | { readonly type: 'warning'; readonly message: string }
+  /** `aborted` where steps or the last evaluation are missing. */
   | { readonly type: 'end'; readonly step: number; readonly aborted: boolean };
 
 /** What is trained. Weights and gradients lie in stores of the same parts. */
@@ -179,7 +181,7 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
       best,
     }: Progress = run?.progress ?? { step: 0, evaluated: 0, best: null, plateau: halving.state() };
     if (run?.progress) halving.load(run.progress.plateau);
-    let saved = done;
+    let isSaved = true;
 
     const started = performance.now();
     step = await trainee.compile();
@@ -192,10 +194,13 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
     let secondsPerStep = 0;
     let secondsPerEvaluation = 0;
     for (;;) {
-      if (done > evaluated && (done % evaluateEvery === 0 || done === steps) && !signal?.aborted) {
+      if (done > evaluated && (done % evaluateEvery === 0 || done >= steps) && !signal?.aborted) {
         const clock = performance.now();
         const loss = await evaluate(step, data.validation(), signal);
-        if (!signal?.aborted) evaluated = done;
+        if (!signal?.aborted) {
+          evaluated = done;
+          isSaved = false;
+        }
         if (loss !== null && !signal?.aborted) {
           if (!Number.isFinite(loss))
             throw new Error(`train: the validation loss at step ${done} is ${loss}; ${advice}`);
@@ -209,9 +214,9 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
           yield { type: 'evaluation', step: done, loss, lossPerCharacter, best: isBest, weights: weights.tensors };
         }
       }
-      if (run && done > saved && (done % saveEvery === 0 || done >= steps || signal?.aborted)) {
+      if (run && !isSaved && (done % saveEvery === 0 || done >= steps || signal?.aborted)) {
         const path = await run.save({ step: done, evaluated, best, plateau: halving.state() }, state);
-        saved = done;
+        isSaved = true;
         yield { type: 'checkpoint', step: done, path };
       }
       if (done >= steps || signal?.aborted) break;
@@ -220,13 +225,15 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
       const now = done + 1;
       let loss = 0;
       let predictions = 0;
-      for (let k = 0; k < accumulate; k++) {
-        const number = done * accumulate + k;
+      let taken = 0;
+      for (; taken < accumulate && !(taken && signal?.aborted); taken++) {
+        const number = done * accumulate + taken;
         const { batch, count } = data.batch(number);
         loss += (await step.run(batch, streamSeed(seed, `dropout/${number}`) | 0)) * count;
         predictions += count;
-        if (accumulate > 1) addTo(sums, grads.data, count, k === 0);
+        if (accumulate > 1) addTo(sums, grads.data, count, taken === 0);
       }
+      if (taken < accumulate) continue;
       loss /= predictions;
       const perPrediction = accumulate > 1 ? 1 / predictions : 1;
       const norm = gradientNorm(sums) * perPrediction;
@@ -239,6 +246,7 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
         scale: clipScale(norm, clip) * perPrediction,
       });
       done = now;
+      isSaved = false;
       const seconds = (performance.now() - clock) / 1000;
       secondsPerStep = secondsPerStep ? 0.9 * secondsPerStep + 0.1 * seconds : seconds;
       await run?.log({ step: now, loss, rate: current, norm });
@@ -251,11 +259,11 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
         norm,
         tokensPerSecond: predictions / secondsPerStep,
         secondsLeft: (steps - now) * secondsPerStep + evaluations * secondsPerEvaluation,
-        ...(o.work && { shareOfPeak: o.work.perStep / secondsPerStep / o.work.peakPerSecond }),
+        ...(step.work && { shareOfPeak: (accumulate * step.work.perRun) / secondsPerStep / step.work.peakPerSecond }),
       };
     }
     if (folder && done && (o.picture ?? true)) yield await draw(folder);
-    yield { type: 'end', step: done, aborted: done < steps };
+    yield { type: 'end', step: done, aborted: done < steps || evaluated < done };
   } finally {
     await step?.dispose();
     await run?.close();

@@ -1,13 +1,16 @@
 // Training of a causal language model on next-token prediction.
-import { initialize, parameters } from '@brickwork/nn';
-import type { CompileOptions } from '@brickwork/runtime';
+import { createHash } from 'node:crypto';
+import { parameters } from '@brickwork/nn';
+import { assignWeights, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import type { CausalLM } from '@brickwork/transformer';
 import { arena } from './arena.ts';
 import type { Sampling } from './batches.ts';
 import { flatStore, layout } from './flat-store.ts';
+import { initializeWeights } from './initialize-weights.ts';
 import { train, type TrainEvent, type TrainOptions } from './loop.ts';
 import { adamw } from './optimizers/adamw.ts';
 import { sgd } from './optimizers/sgd.ts';
+import { measurePeak } from './peak.ts';
 import { compileStep, type Batch } from './step.ts';
 import { checkIds, nextTokenData, type TokenData } from './token-data.ts';
 
@@ -28,13 +31,58 @@ export interface PretrainOptions extends TrainOptions {
   /** SGD's; 0.9 unless given. */
   readonly momentum?: number;
   readonly nesterov?: boolean;
+  /** Weights to begin with, by name, copied; drawn from the model's initializers and the seed unless given. */
+  readonly weights?: ReadonlyMap<string, HostTensor>;
+  /** The engine's options. */
   readonly compile?: CompileOptions;
+  /**
+   * Measures what the machine can do for a fraction of a second before the first step, so that steps tell their share
+   * of it; true unless given.
+   */
+  readonly measurePeak?: boolean;
 }
 
 /** What training reports. */
 export type PretrainEvent = TrainEvent;
 
-/** Trains a causal language model on next-token prediction; see {@link train}. */
+/**
+ * Trains a causal language model on next-token prediction, reporting as it goes; see {@link train} for what is promised.
+ * Losses are means in nats by token. The best weights come with an `evaluation` event, and stay as they are until the
+ * next event is asked for.
+ *
+ * ```ts
+ * import { saveCheckpoint } from '@brickwork/runtime';
+ * import { trainTokenizer, Tokenizer } from '@brickwork/tokenizer';
+ * import { pretrain, progressLine, tokenDataset } from '@brickwork/training';
+ * import { GPT2LMHeadModel } from '@brickwork/transformer';
+ * import { readFile } from 'node:fs/promises';
+ *
+ * const tokenizer = new Tokenizer(await trainTokenizer([await readFile('text.txt', 'utf8')], { type: 'char' }));
+ * const data = await tokenDataset(['text.txt'], tokenizer, { cache: 'tokens' });
+ * const config = {
+ *   model_type: 'gpt2', vocab_size: tokenizer.vocabularySize, n_positions: 64, n_embd: 128, n_layer: 4, n_head: 4,
+ * };
+ * const model = new GPT2LMHeadModel(config);
+ * const stop = new AbortController();
+ * process.once('SIGINT', () => stop.abort()); // a second run of this program goes on where the first was stopped
+ * const line = progressLine({ steps: 2000 });
+ * for await (const event of pretrain(model, data, {
+ *   steps: 2000, batchSize: 12, warmup: 100, seed: 1, folder: 'run', resume: true, signal: stop.signal,
+ * })) {
+ *   if (event.type === 'step') line.show(event);
+ *   if (event.type === 'evaluation' && event.best)
+ *     await saveCheckpoint('model', {
+ *       config,
+ *       tensors: event.weights,
+ *       files: { 'tokenizer.json': JSON.stringify(tokenizer.json) },
+ *     });
+ * }
+ * data.close();
+ * ```
+ *
+ * @throws where an option makes no sense, ids are outside the model's vocabulary, the text is shorter than a window,
+ * `weights` aren't the model's, or for the reasons of {@link train}.
+ */
 export async function* pretrain(
   model: CausalLM,
   data: TokenData,
@@ -48,15 +96,19 @@ export async function* pretrain(
     throw new Error(
       `pretrain: windows of ${T} tokens, but the model sees ${model.contextLength}; use a shorter length`,
     );
+  const { optimizer: kind = 'adamw', betas = [0.9, 0.95], weightDecay = 0.1, momentum = 0.9, nesterov = false } = o;
+  if (kind !== 'adamw' && kind !== 'sgd')
+    throw new Error(`pretrain: no optimizer ${JSON.stringify(kind)}; there are adamw, sgd`);
   checkIds(data.train, model.config.vocab_size);
   checkIds(data.validation, model.config.vocab_size);
   const batches = nextTokenData(data, { seed, B, T, sampling });
 
-  const { parts, length } = layout(new Map([...parameters(model)].map(([name, p]) => [name, p.shape as number[]])));
+  const found = parameters(model);
+  const { parts, length } = layout(new Map([...found].map(([name, p]) => [name, p.shape as number[]])));
+  const first = o.weights && assignWeights(found, o.weights, { who: 'pretrain' });
   const memory = arena(Array<number>(accumulate > 1 ? 5 : 4).fill(length));
   const weights = flatStore(parts, memory.take(length));
   const grads = flatStore(parts, memory.take(length));
-  const { optimizer: kind = 'adamw', betas = [0.9, 0.95], weightDecay = 0.1, momentum = 0.9, nesterov = false } = o;
   const constants = kind === 'adamw' ? { betas, weightDecay } : { momentum, nesterov, weightDecay };
   const optimizer = (kind === 'adamw' ? adamw : sgd)(length, { ...constants, arena: memory });
   yield* train<Batch>(
@@ -68,14 +120,34 @@ export async function* pretrain(
       data: batches,
       arena: memory,
       initialize() {
-        for (const [name, { data: values }] of initialize(model, seed))
-          (weights.tensors.get(name)!.data as Float32Array).set(values);
+        if (!first) return initializeWeights(model, weights, seed);
+        for (const [name, { data: values }] of first)
+          (weights.tensors.get(name)!.data as Float32Array).set(values as Float32Array);
       },
-      compile: () => compileStep(model, { weights: weights.tensors, grads: grads.tensors, B, T }, o.compile),
+      async compile() {
+        const step = await compileStep(model, { weights: weights.tensors, grads: grads.tensors, B, T }, o.compile);
+        if (o.measurePeak === false || o.signal?.aborted) return step;
+        const peakPerSecond = await measurePeak({ ...(o.compile && { compile: o.compile }) });
+        return { ...step, work: { perRun: step.operations, peakPerSecond } };
+      },
     },
     {
       ...o,
-      identity: { ...o.identity, data: data.fingerprint, batchSize: B, length: T, sampling, ...constants },
+      identity: {
+        ...o.identity,
+        data: data.fingerprint,
+        batchSize: B,
+        length: T,
+        sampling,
+        ...constants,
+        ...(first && { weights: fingerprint(first) }),
+      },
     },
   );
+}
+
+function fingerprint(tensors: ReadonlyMap<string, HostTensor>): string {
+  const hash = createHash('sha256');
+  for (const [name, { data }] of tensors) hash.update(`/${name}/`).update(data);
+  return hash.digest('hex');
 }

@@ -3,6 +3,7 @@ import { gradients, input, type Tensor } from '@brickwork/graph';
 import { evaluating, parameters, training } from '@brickwork/nn';
 import { compile, hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import type { CausalLM } from '@brickwork/transformer';
+import { operations } from './operations.ts';
 import type { TrainStep } from './train-step.ts';
 
 /** Tokens and what should follow each: int64 (B, T), row-major. A label of -100 is left out of the loss. */
@@ -20,7 +21,7 @@ export function traceLoss(model: CausalLM, B: number, T: number, isTraining: boo
 
 /**
  * Compiles next-token training for batches of (B, T). Weights and gradients are the arrays of the two maps, read and
- * written in place at every step; they must not share memory.
+ * written in place at every step; they must not share memory. `operations` is what one step's arithmetic is.
  */
 export async function compileStep(
   model: CausalLM,
@@ -31,7 +32,7 @@ export async function compileStep(
     T,
   }: { weights: ReadonlyMap<string, HostTensor>; grads: ReadonlyMap<string, HostTensor>; B: number; T: number },
   options: CompileOptions = {},
-): Promise<TrainStep<Batch>> {
+): Promise<TrainStep<Batch> & { readonly operations: number }> {
   const wanted = [...parameters(model)].filter(([name]) => grads.has(name));
   const loss = traceLoss(model, B, T, true);
   const slopes = gradients(
@@ -50,6 +51,7 @@ export async function compileStep(
     ['labels', hostTensor(batch.labels, [B, T])],
   ];
   return {
+    operations: operations(Object.values(outputs)),
     async run(batch, seed) {
       const own = feeds(batch);
       if (random) own.push(['seed', hostTensor(Int32Array.of(seed), [])]);

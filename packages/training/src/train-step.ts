@@ -6,5 +6,7 @@ export interface TrainStep<B> {
   run(batch: B, seed: number): Promise<number>;
   /** The mean loss alone, nothing dropped. */
   evaluate(batch: B): Promise<number>;
+  /** Floating-point operations of one `run`, and how many per second the machine can do: gives the share of the peak. */
+  readonly work?: { readonly perRun: number; readonly peakPerSecond: number };
   dispose(): Promise<void>;
 }
