@@ -1,7 +1,6 @@
 // One process of the training benchmark: whole steps (forward, backward, clipping, AdamW) of a GPT of one size, timed.
 // node scripts/bench/train-brickwork.mjs '{"layers":4,…}' steps warmup
 import process from 'node:process';
-import { initialize, parameters } from '../../packages/nn/dist/index.js';
 import { GPT2LMHeadModel } from '../../packages/transformer/dist/index.js';
 import { benchmarkStep } from '../../packages/training/dist/index.js';
 
@@ -16,7 +15,6 @@ const model = new GPT2LMHeadModel({
   resid_pdrop: 0,
   attn_pdrop: 0,
 });
-parameters(model);
-const times = await benchmarkStep(model, initialize(model, 1), { B: size.B, T: size.T, steps, warmup, rate: 3e-4 });
+const times = await benchmarkStep(model, { B: size.B, T: size.T, steps, warmup, rate: 3e-4 });
 process.stdout.write(`${JSON.stringify({ times, peak: process.resourceUsage().maxRSS / 1024 })}\n`);
 process.exit(0);
