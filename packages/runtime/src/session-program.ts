@@ -185,18 +185,26 @@ export class SessionProgram implements Program {
     let view = this.#views.get(tensor);
     if (!view) {
       checkData(`${kind} ${name}`, tensor);
-      const { data, dtype, shape } = tensor;
-      view = new ort.Tensor(dtype as ort.Tensor.Type, data as Float32Array, shape);
+      view = toEngine(tensor);
       this.#views.set(tensor, view);
     }
     return view;
   }
 }
 
+function toEngine({ data, dtype, shape }: HostTensor): ort.Tensor {
+  if (dtype !== 'float16') return new ort.Tensor(dtype as ort.Tensor.Type, data as Float32Array, shape);
+  // Where JavaScript has a Float16Array (Node 24), the engine's tensors of float16 hold that, which its own native part
+  // then takes for empty ('not enough space'). It reads the bits themselves from a tensor that is called float16 later.
+  const tensor = new ort.Tensor('uint16', data as Uint16Array, shape);
+  (tensor as { type: ort.Tensor.Type }).type = 'float16';
+  return tensor;
+}
+
 function fromEngine(t: ort.Tensor): HostTensor {
   const data = t.data as Float32Array;
   const dtype = t.type as DType;
-  // Where JavaScript has a Float16Array the engine gives that; here float16 is its bits everywhere.
+  // Where JavaScript has a Float16Array, the engine gives that; here float16 is its bits everywhere.
   if (dtype === 'float16' && !((data as unknown) instanceof Uint16Array))
     return { data: new Uint16Array(data.buffer, data.byteOffset, data.length), shape: t.dims, dtype };
   return { data, shape: t.dims, dtype };

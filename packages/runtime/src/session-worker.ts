@@ -4,12 +4,14 @@ import type { HostTensor } from './host-tensor.ts';
 import type { Placement } from './profile.ts';
 import type { InputSpec } from './program.ts';
 import type { Provider } from './providers.ts';
-import { openSession, type SessionOptions, type SessionProgram } from './session-program.ts';
+import type { SessionOptions, SessionProgram } from './session-program.ts';
+import { uninterrupted, type Gate } from './uninterrupted.ts';
 
 /** What the thread starts with. */
 export interface WorkerStart {
   readonly model: Uint8Array | string;
   readonly options: SessionOptions;
+  readonly gate: Gate;
 }
 
 /** What the thread is asked. */
@@ -38,7 +40,7 @@ async function answer(program: SessionProgram, request: WorkerRequest): Promise<
 }
 
 async function main(): Promise<void> {
-  const { model, options } = workerData as WorkerStart;
+  const { model, options, gate } = workerData as WorkerStart;
   const port = parentPort!;
   const reply = (message: WorkerReply): void => {
     const buffers = Object.values(message.tensors ?? {}).map((t) => t.data.buffer as ArrayBuffer);
@@ -46,12 +48,15 @@ async function main(): Promise<void> {
   };
   let program: SessionProgram;
   try {
-    program = await openSession(model, options);
+    program = await uninterrupted(gate, async () => {
+      const { openSession } = await import('./session-program.ts'); // loads the engine
+      return openSession(model, options);
+    });
   } catch (error) {
     return reply({ error });
   }
   port.on('message', (request: WorkerRequest) => {
-    answer(program, request).then(reply, (error: unknown) => reply({ error }));
+    uninterrupted(gate, () => answer(program, request)).then(reply, (error: unknown) => reply({ error }));
     if (request === 'dispose') port.close(); // once what was posted is sent
   });
   reply({ inputs: program.inputs, outputs: program.outputs, providers: program.providers });

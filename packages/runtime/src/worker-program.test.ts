@@ -19,6 +19,7 @@ const n = 400;
 const x = input('x', ['B', n]);
 const w = input('w', [n, n]);
 const long: Tensor = Array.from({ length: 60 }).reduce<Tensor>((y) => matmul(y, w), x);
+let serial = 0;
 const zeros = (...shape: [number, number]): HostTensor => hostTensor(new Float32Array(shape[0] * shape[1]), shape);
 let program: Program | null = null;
 const open = async (): Promise<Program> => (program = await compile({ y: long }, { worker: true, threads: 1 }));
@@ -95,45 +96,37 @@ test('the tensors that were given stay as they are', async () => {
   expect([a.data, b.data]).toEqual([Float32Array.of(1, 2), Float32Array.of(3, 4)]);
 });
 
+const options = {
+  providers: ['cpu'],
+  threads: 1,
+  memory: 'arena',
+  spinning: true,
+  allowInPlace: false,
+  profile: false,
+} as const;
+const thread = (source: string): Worker => {
+  const script = join(folder, `${serial++}.mjs`);
+  writeFileSync(script, `import { parentPort } from 'node:worker_threads';\n${source}`);
+  return new Worker(script);
+};
+
 test('a thread that dies rejects what it was doing and everything after', async () => {
-  const bytes = toOnnx({ y: long });
-  const options = {
-    providers: ['cpu'],
-    threads: 1,
-    memory: 'arena',
-    spinning: true,
-    allowInPlace: false,
-    profile: false,
-  } as const;
-  const thread = new Worker(moduleUrl('session-worker'), {
-    workerData: { model: bytes, options },
-    execArgv: [],
-  });
-  const dying = new WorkerProgram(thread, options);
+  const dying = new WorkerProgram(
+    thread(`parentPort.postMessage({ inputs: [], outputs: [] });
+      parentPort.on('message', () => process.exit(7));`),
+    options,
+  );
   await dying.ready();
-  const feeds = { x: zeros(600, n), w: zeros(n, n) };
-  const pending = [dying.run(feeds), dying.run(feeds)].map((run) => run.catch((error: Error) => error.message));
-  await thread.terminate();
-  for (const message of await Promise.all(pending))
-    expect(message).toBe("run: the program's thread ended (exit code 1); compile it again");
-  await expect(dying.run(feeds)).rejects.toThrow("run: the program's thread ended");
+  const died = "run: the program's thread ended (exit code 7); compile it again";
+  const pending = [dying.run({}), dying.run({})].map((run) => run.catch((error: Error) => error.message));
+  expect(await Promise.all(pending)).toEqual([died, died]);
+  await expect(dying.run({})).rejects.toThrow(died);
   await dying.dispose();
 });
 
-test('a thread that can’t start is an error', async () => {
-  const script = join(folder, 'broken.mjs');
-  writeFileSync(script, 'throw new Error("no memory")');
-  const options = {
-    providers: ['cpu'],
-    threads: 1,
-    memory: 'arena',
-    spinning: true,
-    allowInPlace: false,
-    profile: false,
-  } as const;
-  await expect(new WorkerProgram(new Worker(script), options).ready()).rejects.toThrow(
-    "the program's thread failed: no memory",
-  );
+test('a thread that throws is an error', async () => {
+  const throwing = new WorkerProgram(thread('throw new Error("no memory")'), options);
+  await expect(throwing.ready()).rejects.toThrow("the program's thread failed: no memory");
 });
 
 test('a program that nobody disposed of lets the process end', () => {
@@ -149,4 +142,20 @@ test('a program that nobody disposed of lets the process end', () => {
   );
   const { status, stdout, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8', timeout: 20_000 });
   expect([status, stdout, stderr]).toEqual([0, '9\n', '']);
+});
+
+// Without waiting for the engine this aborts (exit code 134).
+test.each([0, 30, 150])('a process may exit after %s ms, while its thread opens a model or computes', (delay) => {
+  const [model, script] = [join(folder, 'long.onnx'), join(folder, 'exit.mjs')];
+  writeFileSync(model, toOnnx({ y: long }));
+  writeFileSync(
+    script,
+    `const { compile } = await import(${JSON.stringify(moduleUrl('compile').href)});
+    setTimeout(() => { console.log('exit'); process.exit(3); }, ${delay});
+    const zeros = (a, b) => ({ data: new Float32Array(a * b), shape: [a, b], dtype: 'float32' });
+    const program = await compile(${JSON.stringify(model)}, { worker: true, threads: 1 });
+    for (;;) await program.run({ x: zeros(600, ${n}), w: zeros(${n}, ${n}) });`,
+  );
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8' });
+  expect([status, signal, stdout, stderr]).toEqual([3, null, 'exit\n', '']);
 });

@@ -3,12 +3,14 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { show } from '@brickwork/graph';
 import { checkData, checkFeeds, checkOutputs, feedMap, isWritten, refuseShared } from './check-feeds.ts';
+import { arrayOf } from './dtypes.ts';
 import type { HostTensor } from './host-tensor.ts';
 import { moduleUrl } from './module-url.ts';
 import type { Placement } from './profile.ts';
 import type { Feeds, InputSpec, Outputs, Program, RunOptions } from './program.ts';
 import type { Provider } from './providers.ts';
 import type { SessionOptions } from './session-program.ts';
+import { forgetGate, openGate } from './uninterrupted.ts';
 import type { WorkerReply, WorkerRequest, WorkerStart } from './session-worker.ts';
 
 /**
@@ -24,21 +26,23 @@ export async function openWorker(
   signal?: AbortSignal,
 ): Promise<Program> {
   const url = moduleUrl('session-worker');
-  const bytes = typeof model === 'string' || give ? model : model.slice();
+  const bytes = typeof model === 'string' || give ? model : new Uint8Array(model);
+  const gate = openGate();
   const thread = new Worker(url, {
-    workerData: { model: bytes, options } satisfies WorkerStart,
+    workerData: { model: bytes, options, gate } satisfies WorkerStart,
     transferList: typeof bytes === 'string' ? [] : [bytes.buffer as ArrayBuffer],
     // A build runs as it is, whatever this process needs to run sources.
     ...(url.pathname.endsWith('.js') && { execArgv: [] }),
   });
+  thread.on('exit', () => forgetGate(gate));
   const program = new WorkerProgram(thread, options);
   try {
     await program.ready(signal);
+    return program;
   } catch (error) {
-    await thread.terminate();
+    program.leave();
     throw error;
   }
-  return program;
 }
 
 interface Job {
@@ -110,8 +114,7 @@ export class WorkerProgram implements Program {
     checkFeeds(this.inputs, given, { who: 'bind', partial: true });
     for (const [name, tensor] of given) checkData(`input ${name}`, tensor, 'bind');
     await this.#ask('bind', () => ({ bind: given }));
-    for (const [name, { shape, dtype, data }] of given)
-      this.#bound.set(name, { shape, dtype, data: data.subarray(0, 0) });
+    for (const [name, { shape, dtype }] of given) this.#bound.set(name, { shape, dtype, data: new arrayOf[dtype](0) });
   }
 
   async placement(): Promise<Placement> {
@@ -121,10 +124,16 @@ export class WorkerProgram implements Program {
   async dispose(): Promise<void> {
     if (this.#ended) return;
     const exit = once(this.#thread, 'exit');
-    this.#end(new Error('the program was disposed; compile it again'));
+    this.leave();
     this.#thread.ref();
-    this.#thread.postMessage('dispose' satisfies WorkerRequest);
     await exit;
+  }
+
+  /** Lets the thread end by itself once it is out of the engine: ended within, it would abort the process. */
+  leave(): void {
+    this.#end(new Error('the program was disposed; compile it again'));
+    this.#thread.postMessage('dispose' satisfies WorkerRequest);
+    this.#thread.unref();
   }
 
   #open(who: string): void {
@@ -187,7 +196,8 @@ function packed(request: WorkerRequest): [WorkerRequest, ArrayBuffer[]] {
   const moved: ArrayBuffer[] = [];
   const copies = new Map<string, HostTensor>();
   for (const [name, { data, shape, dtype }] of 'run' in request ? request.run : request.bind) {
-    const copy = data.slice();
+    const copy = new arrayOf[dtype](data.length);
+    (copy as Float32Array).set(data as Float32Array);
     moved.push(copy.buffer as ArrayBuffer);
     copies.set(name, { data: copy, shape: [...shape], dtype });
   }
