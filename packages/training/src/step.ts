@@ -3,6 +3,7 @@ import { gradients, input, type Tensor } from '@brickwork/graph';
 import { evaluating, parameters, training } from '@brickwork/nn';
 import { compile, hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import type { CausalLM } from '@brickwork/transformer';
+import { collectGarbage } from './collect-garbage.ts';
 import { operations } from './operations.ts';
 import type { TrainStep } from './train-step.ts';
 
@@ -11,6 +12,9 @@ export interface Batch {
   readonly ids: BigInt64Array;
   readonly labels: BigInt64Array;
 }
+
+// Gradients larger than this together are worth the time to free the engine's copies of them.
+const manyBytes = 2 ** 27;
 
 /** Traces the loss of next-token prediction for batches of (B, T). */
 export function traceLoss(model: CausalLM, B: number, T: number, isTraining: boolean): Tensor {
@@ -41,7 +45,10 @@ export async function compileStep(
   );
   const outputs = { loss, ...Object.fromEntries(wanted.map(([name], i) => [`grad.${name}`, slopes[i]!])) };
   const step = await compile(outputs, options);
-  const evaluation = await compile({ loss: traceLoss(model, B, T, false) }, options);
+  const bytes = wanted.reduce((sum, [name]) => sum + grads.get(name)!.data.byteLength, 0);
+  // A large model's evaluation gives its memory back, for training to have.
+  const memory = options.memory ?? (bytes > manyBytes ? 'plain' : 'arena');
+  const evaluation = await compile({ loss: traceLoss(model, B, T, false) }, { ...options, memory });
   const value = hostTensor(new Float32Array(1), []);
   const into = { loss: value, ...Object.fromEntries(wanted.map(([name]) => [`grad.${name}`, grads.get(name)!])) };
   const random = step.inputs.some((i) => i.name === 'seed');
@@ -56,6 +63,7 @@ export async function compileStep(
       const own = feeds(batch);
       if (random) own.push(['seed', hostTensor(Int32Array.of(seed), [])]);
       await step.run(new Map(own), into);
+      if (bytes > manyBytes) collectGarbage();
       return (value.data as Float32Array)[0]!;
     },
     async evaluate(batch) {
