@@ -3,6 +3,7 @@ import { toOnnx, type Tensor } from '@brickwork/graph';
 import type { Program } from './program.ts';
 import type { Provider } from './providers.ts';
 import { openSession, type SessionOptions } from './session-program.ts';
+import { refuseTelemetry } from './telemetry.ts';
 import { openWorker } from './worker-program.ts';
 
 /** How a program is compiled. */
@@ -54,6 +55,7 @@ export async function compile(
     throw new Error(
       `compile: the model is ${typeof source === 'string' ? 'an empty path' : '0 bytes long'}; needs an ONNX model`,
     );
+  refuseTelemetry(); // in this thread: others only have a copy of the environment
   if (worker) return openWorker(source, session, source !== model, signal);
   const program = await openSession(source, session);
   if (!signal?.aborted) return program;

@@ -1,6 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { describe, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
 import { input, matmul, softmax } from '@brickwork/graph';
 import { compile } from './compile.ts';
 import { hostTensor } from './host-tensor.ts';
@@ -32,7 +33,8 @@ describe.each([false, true])('with worker: %s', (worker) => {
 
   // On machines that can use a provider this says so instead; nowhere is another one used in silence.
   test.each(['cuda', 'webgpu'] as const)('%s runs, or says why not and what to do', async (provider) => {
-    const before = readdirSync(tmpdir()).filter((name) => name.startsWith('brickwork-profile-'));
+    const temporary = mkdtempSync(join(tmpdir(), 'brickwork-providers-'));
+    vi.stubEnv('TMPDIR', temporary).stubEnv('TEMP', temporary);
     const program = await compile(graph, { worker, providers: [provider, 'cpu'] }).catch((error: Error) => error);
     if (program instanceof Error) {
       expect(program.message).toMatch(new RegExp(`^compile: the provider ${provider} `));
@@ -45,9 +47,9 @@ describe.each([false, true])('with worker: %s', (worker) => {
       expect((await program.placement()).nodes).toEqual({ [provider]: 2 });
       await program.dispose();
     }
-    expect(
-      readdirSync(tmpdir()).filter((name) => name.startsWith('brickwork-profile-') && !before.includes(name)),
-    ).toEqual([]);
+    expect(readdirSync(temporary)).toEqual([]); // the engine's profile is read and gone
+    rmdirSync(temporary);
+    vi.unstubAllEnvs();
   });
 });
 
