@@ -110,8 +110,12 @@ export async function lossCurve(metrics: readonly MetricsEntry[], o: LossCurveOp
           : []),
       ],
     });
-    // The library numbers the charts of a process in its ids; the same losses shall give the same bytes.
-    return chart.renderToSVGString().replaceAll(/\bzr\d+-/g, 'zr-');
+    // The library numbers ids through a whole process; the same losses shall give the same bytes.
+    const ids = new Map<string, string>();
+    return chart.renderToSVGString().replaceAll(/\bzr\d*-[a-z-]*\d+/g, (id) => {
+      if (!ids.has(id)) ids.set(id, `id-${ids.size}`);
+      return ids.get(id)!;
+    });
   } finally {
     chart.dispose();
   }
