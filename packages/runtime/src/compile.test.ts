@@ -317,6 +317,16 @@ describe.each([false, true])('with worker: %s', (worker) => {
   });
 });
 
+test('shared memory is refused where the engine would have to read it, and copied to a thread', async () => {
+  const shared = { ...feeds, w: hostTensor(new Float32Array(new SharedArrayBuffer(12)).fill(3)) };
+  const here = await compile(graph);
+  await expect(here.run(shared)).rejects.toThrow('run: input w is in a SharedArrayBuffer, which the engine refuses');
+  await here.dispose();
+  const there = await compile(graph, { worker: true });
+  expect((await there.run(shared, ['z']))['z']!.data).toEqual(Float32Array.of(9, 9, 9));
+  await there.dispose();
+});
+
 test.each<[string, object, string]>([
   ['an option', { provider: 'cpu' }, 'compile: no option provider; there are providers, threads'],
   ['no threads', { threads: 0 }, 'compile: threads is 0; needs a whole number above 0'],

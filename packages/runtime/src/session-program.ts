@@ -185,6 +185,10 @@ export class SessionProgram implements Program {
     let view = this.#views.get(tensor);
     if (!view) {
       checkData(`${kind} ${name}`, tensor);
+      if (tensor.data.buffer instanceof SharedArrayBuffer)
+        throw new Error(
+          `run: ${kind} ${name} is in a SharedArrayBuffer, which the engine refuses; copy it to an ArrayBuffer`,
+        );
       view = toEngine(tensor);
       this.#views.set(tensor, view);
     }
