@@ -206,8 +206,18 @@ describe('pretrain', () => {
     await expect(refused({ optimizer: 'lion' as 'adamw' })).rejects.toThrow(
       'no optimizer "lion"; there are adamw, sgd',
     );
+    await expect(refused({ sampling: 'sorted' as 'random' })).rejects.toThrow('no sampling "sorted"');
+    await expect(refused({ learningRate: 1 } as object)).rejects.toThrow('no option learningRate; there are steps,');
     await expect(refused({ steps: 0 })).rejects.toThrow('steps is 0');
     expect(existsSync(folder)).toBe(false);
+  });
+
+  test('with a thread of its own, the engine gives the same losses', async () => {
+    const all = await events({ compile: { threads: 1, worker: true } });
+    expect(losses(all)).toEqual(losses(await events()));
+    expect(final(all).get('transformer.wte.weight')!.data).toEqual(
+      final(await events()).get('transformer.wte.weight')!.data,
+    );
   });
 
   test('SGD trains too, with momentum', async () => {

@@ -42,6 +42,38 @@ export interface PretrainOptions extends TrainOptions {
   readonly measurePeak?: boolean;
 }
 
+// Every option, so that one that is misspelt is an error; the type says where this list lags behind.
+const known: Readonly<Record<keyof PretrainOptions, true>> = {
+  steps: true,
+  accumulate: true,
+  rate: true,
+  schedule: true,
+  warmup: true,
+  floor: true,
+  patience: true,
+  clip: true,
+  evaluateEvery: true,
+  saveEvery: true,
+  seed: true,
+  signal: true,
+  folder: true,
+  resume: true,
+  keepBest: true,
+  picture: true,
+  identity: true,
+  batchSize: true,
+  length: true,
+  sampling: true,
+  optimizer: true,
+  weightDecay: true,
+  betas: true,
+  momentum: true,
+  nesterov: true,
+  weights: true,
+  compile: true,
+  measurePeak: true,
+};
+
 /** What training reports. */
 export type PretrainEvent = TrainEvent;
 
@@ -88,6 +120,9 @@ export async function* pretrain(
   data: TokenData,
   o: PretrainOptions,
 ): AsyncGenerator<PretrainEvent, void, void> {
+  for (const name of Object.keys(o))
+    if (!Object.hasOwn(known, name))
+      throw new Error(`pretrain: no option ${name}; there are ${Object.keys(known).join(', ')}`);
   const { batchSize: B, length: T = model.contextLength, sampling = 'random', seed = 0, accumulate = 1 } = o;
   for (const [name, value] of Object.entries({ batchSize: B, length: T }))
     if (!(Number.isInteger(value) && value > 0))
@@ -96,6 +131,8 @@ export async function* pretrain(
     throw new Error(
       `pretrain: windows of ${T} tokens, but the model sees ${model.contextLength}; use a shorter length`,
     );
+  if (sampling !== 'random' && sampling !== 'shuffle')
+    throw new Error(`pretrain: no sampling ${JSON.stringify(sampling)}; there are random, shuffle`);
   const { optimizer: kind = 'adamw', betas = [0.9, 0.95], weightDecay = 0.1, momentum = 0.9, nesterov = false } = o;
   if (kind !== 'adamw' && kind !== 'sgd')
     throw new Error(`pretrain: no optimizer ${JSON.stringify(kind)}; there are adamw, sgd`);
