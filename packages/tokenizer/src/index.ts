@@ -1,5 +1,10 @@
 export * from './tokenizer.ts';
+export * from './load-tokenizer.ts';
+export * from './save-tokenizer.ts';
 export * from './train-characters.ts';
 export * from './train-tokenizer.ts';
-export type { TokenizerJson, AddedToken, TokenizerModel, TokenizerStep } from './tokenizer-json.ts';
-export type { TrainingProgress, TrainingStage } from './pause.ts';
+export type { DecodeStream } from './decode-stream.ts';
+export type { Encoding } from './encoding.ts';
+export type { SpecialRole, SpecialTokens } from './special-tokens.ts';
+export type { AddedToken, TokenizerJson, TokenizerModel, TokenizerStep } from './tokenizer-json.ts';
+export type { Pause, TrainingProgress, TrainingStage } from './pause.ts';

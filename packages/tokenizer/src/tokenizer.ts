@@ -1,106 +1,161 @@
-// A tokenizer.json, loaded: text to ids and back, through @huggingface/tokenizers, Hugging Face's own implementation.
-import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+// A tokenizer.json, loaded: text to ids and back, as @huggingface/tokenizers, Hugging Face's own library, does it.
 import { Tokenizer as Engine } from '@huggingface/tokenizers';
+import { addedTokens, alignedEncoder, type PlacedToken } from './aligned-encoder.ts';
+import { decodeAll, type DecoderParts, decodeStreamOf, type DecodeStream } from './decode-stream.ts';
+import { type Arranged, type Encoding, postProcess, trimsOffsets, trimSpaces } from './encoding.ts';
+import { fastEncoder } from './fast-encoder.ts';
+import { type CheckedJson, readTokenizerJson } from './read-json.ts';
+import { type SpecialTokens, specialTokensOf } from './special-tokens.ts';
 
 /** Options of {@link Tokenizer.encode}. */
 export interface EncodeOptions {
   /** Adds what the model expects around a text, `[CLS]` and `[SEP]`; true unless given. */
   readonly addSpecialTokens?: boolean;
-  /** A second text, for models that read pairs. */
+  /** A second text, for models that read pairs. An empty one is as none. */
   readonly textPair?: string;
+}
+
+/** Options of {@link Tokenizer.decode} and {@link Tokenizer.decodeStream}. */
+export interface DecodeOptions {
+  /** Leaves out special tokens; true unless given. */
+  readonly skipSpecialTokens?: boolean;
 }
 
 /** Text to ids and back. */
 export class Tokenizer {
   /** The tokenizer.json it was made from. */
   readonly json: Readonly<Record<string, unknown>>;
+  /** One more than the largest id. */
   readonly vocabularySize: number;
+  /** The tokens that tokenizer_config.json gives a role: `specialTokens.eos?.id`. */
+  readonly specialTokens: SpecialTokens;
+  readonly #checked: CheckedJson;
   readonly #engine: Engine;
-  readonly #ids: ReadonlyMap<string, number>;
-  readonly #tokens: ReadonlyMap<number, string>;
+  readonly #encodeFast: ((text: string) => number[]) | null;
+  readonly #encodePlaced: ((text: string) => PlacedToken[]) | null;
+  readonly #trims: boolean;
+  readonly #skipped: ReadonlySet<number>;
+  readonly #cleansUp: boolean;
 
+  /**
+   * @param json what a tokenizer.json holds. Its truncation and padding are not applied.
+   * @param config what a tokenizer_config.json holds: roles of special tokens, `clean_up_tokenization_spaces` (false
+   *   unless given), `additional_special_tokens`.
+   * @throws where it isn't a tokenizer, or its parts contradict each other.
+   */
   constructor(json: Readonly<Record<string, unknown>>, config: Readonly<Record<string, unknown>> = {}) {
-    const model = json['model'] as { vocab?: Record<string, number> | [string, number][] } | undefined;
-    if (!model || typeof model !== 'object' || !model.vocab)
-      throw new Error('tokenizer.json: no model with a vocabulary; is this a tokenizer.json?');
-    const entries = Array.isArray(model.vocab)
-      ? model.vocab.map(([t], i): [string, number] => [t, i])
-      : Object.entries(model.vocab);
-    const added = (json['added_tokens'] ?? []) as { id: number; content: string }[];
-    for (const { id, content } of added) entries.push([content, id]);
-    for (const [token, id] of entries)
-      if (!(Number.isSafeInteger(id) && id >= 0))
-        throw new Error(`tokenizer.json: token ${JSON.stringify(token)} has the id ${id}; needs a whole number`);
-    this.json = json;
-    this.#ids = new Map(entries);
-    this.#tokens = new Map(entries.map(([t, id]) => [id, t]));
-    this.vocabularySize = entries.reduce((n, [, id]) => Math.max(n, id + 1), 0);
-    this.#engine = new Engine({ ...json, truncation: null, padding: null }, config);
+    try {
+      this.#checked = readTokenizerJson(json);
+      this.json = json;
+      const { ids, tokens, added, unknownId } = this.#checked;
+      this.vocabularySize = tokens.length;
+      this.specialTokens = specialTokensOf(config, ids, unknownId === undefined ? undefined : tokens[unknownId]);
+      const unset = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+      this.#engine = new Engine({ ...unset, ...json, added_tokens: added, truncation: null, padding: null }, config);
+      const finders = addedTokens(this.#checked);
+      this.#encodePlaced = alignedEncoder(this.#checked, config, finders);
+      const isPlain = !config['remove_space'] && !config['do_lowercase_and_remove_accent'];
+      this.#encodeFast = isPlain ? fastEncoder(this.#checked, finders.inText) : null;
+      this.#trims = trimsOffsets(json['post_processor']);
+      const more = Array.isArray(config['additional_special_tokens']) ? config['additional_special_tokens'] : [];
+      const special = more.map((token: unknown) =>
+        ids.get((token as { content?: string })?.content ?? (token as string)),
+      );
+      this.#skipped = new Set([...added.filter((token) => token.special).map(({ id }) => id), ...special] as number[]);
+      this.#cleansUp = config['clean_up_tokenization_spaces'] === true;
+    } catch (cause) {
+      const why = cause instanceof RangeError ? 'it is nested too deeply' : (cause as Error).message;
+      throw new Error(`tokenizer.json: ${why}`, { cause });
+    }
   }
 
-  /** The ids of a text. */
-  encode(text: string, { addSpecialTokens = true, textPair }: EncodeOptions = {}): { ids: number[]; tokens: string[] } {
-    const { ids, tokens } = this.#engine.encode(text, {
-      add_special_tokens: addSpecialTokens,
-      ...(textPair === undefined ? {} : { text_pair: textPair }),
-    });
-    return { ids, tokens };
+  /** The ids of a text, and with them its tokens, their offsets and more. @throws naming a character that has no id. */
+  encode(text: string, { addSpecialTokens = true, textPair }: EncodeOptions = {}): Encoding {
+    for (const given of [text, textPair ?? ''])
+      if (typeof given !== 'string')
+        throw new TypeError(`encode: the text is ${given === null ? 'null' : typeof given}; needs a string`);
+    const pair = textPair || null;
+    const around = <T>(of: (part: string) => T[]): Arranged<T> =>
+      postProcess(this.#engine.post_processor, of(text), pair === null ? null : of(pair), addSpecialTokens);
+    const { items, typeIds } = around((part) => this.#ids(part));
+    const idOf = (token: string): number => this.#checked.ids.get(token)!;
+    const isMixed = items.some((item) => typeof item === 'string');
+    const ids = isMixed ? items.map((item) => (typeof item === 'string' ? idOf(item) : item)) : (items as number[]);
+
+    let kept: PlacedToken[] | undefined;
+    const placed = (): PlacedToken[] =>
+      (kept ??= around((part) => this.#placed(part)).items.map((item) =>
+        typeof item === 'string' ? { id: idOf(item), token: item, start: 0, end: 0 } : item,
+      ));
+    // Lists that few ask for are made when they do.
+    return {
+      ids,
+      get tokens() {
+        return placed().map(({ token }) => token);
+      },
+      get offsets() {
+        return placed().map(({ start, end }): [number, number] => [start, end]);
+      },
+      get specialTokensMask() {
+        return items.map((item) => (typeof item === 'string' ? 1 : 0));
+      },
+      get typeIds() {
+        return typeIds ? [...typeIds] : ids.map(() => 0);
+      },
+    };
   }
 
-  /** The text of ids. */
-  decode(ids: readonly number[], { skipSpecialTokens = true }: { readonly skipSpecialTokens?: boolean } = {}): string {
-    for (const id of ids)
-      if (!this.#tokens.has(id))
-        throw new Error(`decode: id ${id} is outside the vocabulary of ${this.vocabularySize}`);
-    return ids.length ? this.#engine.decode([...ids], { skip_special_tokens: skipSpecialTokens }) : '';
+  #ids(text: string): number[] {
+    if (this.#encodeFast) return this.#encodeFast(text);
+    // What a BPE without an unknown token doesn't know, the library would drop.
+    const drops = this.#checked.model['type'] === 'BPE';
+    if (drops && this.#encodePlaced) return this.#encodePlaced(text).map(({ id }) => id);
+    return this.#engine.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  #placed(text: string): PlacedToken[] {
+    if (!this.#encodePlaced)
+      throw new Error('offsets: the tokens of this kind of model cannot be placed in the text; use ids only');
+    const placed = this.#encodePlaced(text);
+    return this.#trims ? placed.map((token) => trimSpaces(text, token)) : placed;
+  }
+
+  /** The text of ids. @throws where an id is outside the vocabulary. */
+  decode(ids: readonly number[], { skipSpecialTokens = true }: DecodeOptions = {}): string {
+    const kept = ids.filter((id) => this.#keeps(id, skipSpecialTokens));
+    return decodeAll(kept, this.#parts(skipSpecialTokens));
+  }
+
+  #keeps(id: number, skips: boolean): boolean {
+    if (this.#checked.tokens[id] === undefined)
+      throw new Error(
+        `decode: the id ${id} is outside the vocabulary of ${this.vocabularySize}; is this the tokenizer of the model that gave it?`,
+      );
+    return !(skips && this.#skipped.has(id));
+  }
+
+  #parts(skips: boolean): DecoderParts {
+    return { checked: this.#checked, engine: this.#engine, skips, cleansUp: this.#cleansUp };
   }
 
   /** The id of a token, as the vocabulary spells it. */
   tokenToId(token: string): number | undefined {
-    return this.#ids.get(token);
+    return this.#checked.ids.get(token);
   }
   /** The token of an id, as the vocabulary spells it. */
   idToToken(id: number): string | undefined {
-    return this.#tokens.get(id);
+    return this.#checked.tokens[id];
   }
 
-  /** Decodes ids as they come, and gives out only whole characters. */
-  decodeStream(): { push(id: number): string; end(): string } {
-    let ids: number[] = [];
-    let given = '';
-    const next = (last: boolean): string => {
-      const text = this.decode(ids);
-      if (!last && text.endsWith('\ufffd')) return '';
-      const piece = text.slice(given.length);
-      given = text;
-      // A whole character at the end of a line of text: start over, so that the work stays small.
-      if (ids.length > 64 && text.endsWith('\n')) [ids, given] = [[], ''];
-      return piece;
-    };
+  /**
+   * Decodes ids as they come. It gives out only whole characters, and its pieces joined are what {@link decode} gives for
+   * all ids.
+   */
+  decodeStream({ skipSpecialTokens = true }: DecodeOptions = {}): DecodeStream {
+    const stream = decodeStreamOf(this.#parts(skipSpecialTokens));
     return {
-      push: (id) => {
-        ids.push(id);
-        return next(false);
-      },
-      end: () => next(true),
+      push: (id) => (this.#keeps(id, skipSpecialTokens) ? stream.push(id) : ''),
+      end: () => stream.end(),
     };
   }
-}
-
-async function json(path: string): Promise<Record<string, unknown>> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
-  } catch (cause) {
-    throw new Error(`${path}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-/** Loads the tokenizer.json of a folder, or the file at a path, with tokenizer_config.json where it stands beside it. */
-export async function loadTokenizer(path: string): Promise<Tokenizer> {
-  if (!existsSync(path)) throw new Error(`${path}: no such file or folder`);
-  const file = (await stat(path)).isDirectory() ? join(path, 'tokenizer.json') : path;
-  const config = join(dirname(file), 'tokenizer_config.json');
-  return new Tokenizer(await json(file), existsSync(config) ? await json(config) : {});
 }

@@ -1,9 +1,14 @@
 import { Tokenizer as HuggingFace } from '@huggingface/tokenizers';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { anyText } from './text.fixture.ts';
+import { awkward } from './awkward.fixture.ts';
 import type { TokenizerJson } from './tokenizer-json.ts';
 import { trainTokenizer, type TrainTokenizerOptions } from './train-tokenizer.ts';
+
+const anyText = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.array(fc.constantFrom(...awkward), { maxLength: 20 }).map((parts) => parts.join('')),
+);
 
 const text = `It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in
 want of a wife. However little known the feelings or views of such a man may be on his first entering a neighbourhood,
