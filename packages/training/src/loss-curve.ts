@@ -145,8 +145,11 @@ function thin(points: readonly Point[]): readonly Point[] {
 /** Draws an SVG as PNG, at twice its size, with a font that comes along, so that it looks the same everywhere. */
 export async function toPng(svg: string): Promise<Uint8Array> {
   const { Resvg } = await import('@resvg/resvg-js');
-  const { resolve } = createRequire(import.meta.url);
-  const fontFiles = ['DejaVuSans', 'DejaVuSans-Bold'].map((name) => resolve(`dejavu-fonts-ttf/ttf/${name}.ttf`));
+  const require = createRequire(import.meta.url);
+  const fontFiles = [
+    require.resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf'),
+    require.resolve('dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf'),
+  ];
   const options = {
     font: { loadSystemFonts: false, fontFiles, defaultFontFamily: font },
     fitTo: { mode: 'zoom', value: 2 },

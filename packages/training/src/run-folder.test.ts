@@ -96,6 +96,15 @@ describe('openRun', () => {
     ]);
   });
 
+  test('removes what a killed run was writing, and nothing else', async () => {
+    const folder = newFolder();
+    await (await openRun(folder, { resume: false, identity })).close();
+    for (const name of ['.state.safetensors.host-1-0.tmp', '.best.safetensors.host-1-7.tmp', 'notes.tmp', '.other.tmp'])
+      writeFileSync(join(folder, name), 'x');
+    await (await openRun(folder, { resume: true, identity })).close();
+    expect(readdirSync(folder).toSorted()).toEqual(['.other.tmp', 'metrics.jsonl', 'notes.tmp', 'run.json']);
+  });
+
   test('refuses a run that is there, another identity, and files that are not a run’s', async () => {
     const folder = newFolder();
     await (await openRun(folder, { resume: false, identity })).close();

@@ -1,7 +1,7 @@
 // A run's folder: what it was started with (run.json), its metrics line by line (metrics.jsonl), and its last checkpoint
 // (state.safetensors), one file that is replaced whole, so that a run killed at any moment goes on from a complete one.
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSafetensors, writeFileAtomic, writeSafetensors, type HostTensor } from '@brickwork/runtime';
 import type { FlatStore } from './flat-store.ts';
@@ -73,6 +73,7 @@ export async function openRun(
     await mkdir(folder, { recursive: true });
     await writeFileAtomic(at('identity'), `${JSON.stringify(identity, null, 2)}\n`);
   }
+  await removeLeftovers(folder);
   const saved = existsSync(at('state')) ? await readProgress(at('state')) : null;
   const metrics = await openMetrics(at('metrics'), saved?.metricsBytes ?? 0);
   return {
@@ -108,6 +109,13 @@ export async function openRun(
     },
     close: () => metrics.file.close(),
   };
+}
+
+// What a killed run was writing: as large as a checkpoint, and of no use.
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder))
+    if (name.endsWith('.tmp') && Object.values(runFiles).some((file) => name.startsWith(`.${file}.`)))
+      await rm(join(folder, name), { force: true });
 }
 
 function stateTensors(state: State): Map<string, HostTensor> {
