@@ -127,26 +127,27 @@ function windowStream(decode: (ids: readonly number[]) => string): DecodeStream 
   const least = 16;
   let ids: number[] = [];
   let given = '';
-  const next = (isLast: boolean): string => {
-    const text = decode(ids);
-    // Half a character, or a token that changes with what follows it.
-    if (!isLast && (text.endsWith('\ufffd') || !text.startsWith(given))) return '';
-    const piece = text.startsWith(given) ? text.slice(given.length) : '';
+  // Bytes that may yet become a character show as one U+FFFD at the end.
+  const settled = (text: string): string => (text.endsWith('\ufffd') ? text.slice(0, -1) : text);
+  const next = (text: string): string => {
+    if (!text.startsWith(given)) return '';
+    const piece = text.slice(given.length);
     given = text;
-    if (ids.length >= 2 * least) {
-      const rest = ids.slice(-least);
-      const restText = decode(rest);
-      // Only where the rest reads the same without what came before it, but for a space that its beginning lost.
-      if (text.endsWith(restText)) [ids, given] = [rest, restText];
-    }
     return piece;
   };
   return {
     push: (id) => {
       ids.push(id);
-      return next(false);
+      const text = decode(ids);
+      const piece = next(settled(text));
+      if (ids.length < 2 * least) return piece;
+      // Goes on from the last ids where they read the same without those before.
+      const rest = ids.slice(-least);
+      const restText = decode(rest);
+      if (text.endsWith(restText) && given === settled(text)) [ids, given] = [rest, settled(restText)];
+      return piece;
     },
-    end: () => next(true),
+    end: () => next(decode(ids)),
   };
 }
 

@@ -135,3 +135,21 @@ export async function makeKinds(): Promise<Record<string, Json>> {
     Unigram: unigram,
   };
 }
+
+/** The names of {@link makeKinds}. */
+export const kindNames: readonly string[] = [
+  'byte-level BPE',
+  'byte-level BPE, added tokens',
+  'byte-level BPE, prefix space',
+  'byte-level BPE, no words',
+  'byte-level BPE, ignore_merges',
+  'byte-level BPE after a split',
+  'byte-level BPE, normalized',
+  'WordPiece',
+  'WordPiece, added tokens',
+  'WordPiece, cased',
+  'characters',
+  'characters, added tokens',
+  'BPE with byte fallback',
+  'Unigram',
+];
