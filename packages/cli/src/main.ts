@@ -1,73 +1,95 @@
-// lm: one command per file in commands/, each loading what it needs only when it runs.
+// lm: finds the command that was asked for, reads its flags, runs it, and turns what went wrong into a line and an exit code.
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import yargs from 'yargs';
-import { generate } from './commands/generate.ts';
-import { inspect } from './commands/inspect.ts';
-import { pretrain } from './commands/pretrain.ts';
-import { tokenizer } from './commands/tokenizer.ts';
-import { CliError, usage } from './lib/errors.ts';
-import { nearest } from './lib/nearest.ts';
+import yargs, { type Argv } from 'yargs';
+import { commands } from './commands/index.ts';
+import { addCommands, loadAsked, type Command, type Entry } from './lib/command.ts';
+import { CliError } from './lib/errors.ts';
+import { Interrupts, type Signals } from './lib/interrupts.ts';
+import { Io, type Streams } from './lib/io.ts';
+import { usageError, type Known } from './lib/usage-errors.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-
-// 'Unknown arguments: temprature, foo' with the nearest known flag of each.
-function explain(message: string, known: readonly string[]): CliError {
-  const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1]?.split(', ');
-  if (!unknown) return usage(message, 'lm --help');
-  // yargs lists a mistyped flag as it was written and in camelCase.
-  const dashed = (flag: string): string => flag.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
-  const parts = [...new Set(unknown.map(dashed))].map((flag) => {
-    const near = nearest(flag, known);
-    return `unknown flag ${flag.length > 1 ? '--' : '-'}${flag}${near ? `; did you mean --${near}?` : ''}`;
-  });
-  return usage(parts.join(', '), 'lm COMMAND --help lists the flags');
+/**
+ * Runs `lm` and returns its exit code: 0, 1 failed, 2 asked wrongly, 130 interrupted, 143 terminated.
+ *
+ * @param around what it reads, writes and listens to; the process' own unless given.
+ */
+export async function main(argv: readonly string[], around: Streams & Signals = process): Promise<number> {
+  const interrupts = new Interrupts(around);
+  const io = new Io(around, interrupts);
+  try {
+    const asked = parse(argv, await loadAsked(commands, argv), around.stdout.columns ?? 100);
+    if (typeof asked === 'string') await io.write(asked && `${asked}\n`);
+    else await asked(io);
+    await io.end();
+    return interrupts.exitCode ?? 0;
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    // What fails because it was interrupted needs no message.
+    if (interrupts.exitCode !== null && isAbort(error)) return interrupts.exitCode;
+    const { exitCode, hint } = error instanceof CliError ? error : { exitCode: 1, hint: undefined };
+    if (argv.includes('--json')) io.note(JSON.stringify({ error: { message: error.message, code: exitCode, hint } }));
+    else io.note(`lm: ${error.message}${hint === undefined ? '' : `\n  try: ${hint}`}`);
+    if (argv.includes('--debug')) io.note(traces(error));
+    return exitCode;
+  } finally {
+    interrupts.dispose();
+    io.dispose();
+  }
 }
 
-/** Runs `lm` with the given arguments and returns its exit code: 0, 1 failed, 2 asked wrongly, 130 interrupted. */
-export async function main(argv: readonly string[]): Promise<number> {
-  // `lm … | head` closes the pipe early.
-  process.stdout.on('error', (e: NodeJS.ErrnoException) => {
-    if (e.code === 'EPIPE') process.exit(0);
-    throw e;
-  });
-  const [json, debug] = [argv.includes('--json'), argv.includes('--debug')];
-  const cli = yargs([...argv])
+const isAbort = ({ name, cause }: Error): boolean =>
+  name === 'AbortError' || (cause as Error | undefined)?.name === 'AbortError';
+
+const traces = (error: Error): string =>
+  [error.stack, ...(error.cause instanceof Error ? [`Caused by: ${traces(error.cause)}`] : [])].join('\n');
+
+/** What the command line asks for: a command to run, or a text to print (help, the version, completions). */
+function parse(
+  argv: readonly string[],
+  loaded: ReadonlyMap<Entry, Command>,
+  columns: number,
+): ((io: Io) => Promise<void>) | string {
+  let text = '';
+  let asked: ((io: Io) => Promise<void>) | null = null;
+  const cli = yargs()
     .scriptName('lm')
-    .usage('$0 <command> [options]')
-    .command([generate, pretrain, tokenizer, inspect] as never)
+    .detectLocale(false) // usageError reads the messages
+    .parserConfiguration({ 'parse-numbers': false, 'parse-positional-numbers': false })
+    .usage('$0 <command> [flags]')
     .option('debug', { type: 'boolean', default: false, describe: 'show where an error came from', global: true })
     .demandCommand(1, 'which command?')
-    .recommendCommands()
     .strict()
-    .strictCommands()
-    .completion('completion', 'Print a completion script for bash or zsh')
     .showHelpOnFail(false)
-    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .wrap(Math.min(110, columns))
     .help()
     .alias('h', 'help')
-    .version(version)
-    .exitProcess(false)
-    .fail((message, error, usageOf) => {
-      if (!message) throw error;
-      const described = (usageOf as unknown as { getDescriptions(): Record<string, unknown> }).getDescriptions();
-      throw explain(
-        message,
-        Object.keys(described).filter((key) => key.length > 1),
-      );
+    .version(version())
+    .fail((message, error, usage) => {
+      throw error instanceof CliError ? error : usageError(message ?? error.message, argv, known(cli, usage));
     });
-  try {
-    await cli.parseAsync();
-    return 0;
-  } catch (e) {
-    const error = e instanceof Error ? e : new Error(String(e));
-    const code = error instanceof CliError ? error.exitCode : error.name === 'YError' ? 2 : 1;
-    const hint = error instanceof CliError ? error.hint : undefined;
-    if (json) process.stderr.write(`${JSON.stringify({ error: { message: error.message, code, hint } })}\n`);
-    else process.stderr.write(`lm: ${error.message}${hint ? `\n  try: ${hint}` : ''}\n`);
-    if (debug) process.stderr.write(`${error.stack}\n`);
-    return code;
-  }
+  addCommands(cli, commands, loaded, (run) => (asked = run));
+  void cli.parse([...argv], {}, (_error: unknown, _argv: unknown, output: string) => void (text = output));
+  return asked ?? text;
+}
+
+// By parts of yargs that have no types.
+function known(cli: Argv, usage: object): Known {
+  const { getContext } = (
+    cli as unknown as { getInternalMethods(): { getContext(): { commands: readonly string[] } } }
+  ).getInternalMethods();
+  const { getDescriptions, getCommands } = usage as {
+    getDescriptions(): Readonly<Record<string, unknown>>;
+    getCommands(): readonly (readonly [string, ...unknown[]])[];
+  };
+  return {
+    path: [...getContext().commands],
+    flags: Object.keys(getDescriptions()).filter((name) => name.length > 1),
+    commands: getCommands().map(([command]) => command.split(' ')[0]!),
+  };
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
 }

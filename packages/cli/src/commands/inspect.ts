@@ -1,45 +1,71 @@
 // lm inspect: what a model is made of.
-import type { ArgumentsCamelCase, Argv, CommandModule } from 'yargs';
-import { write, writeJson } from '../lib/io.ts';
-import { modelFolder } from '../lib/model-folder.ts';
+import { existsSync, statSync } from 'node:fs';
+import { extname } from 'node:path';
+import type { Command } from '../lib/command.ts';
+import { usage } from '../lib/errors.ts';
+import { flags } from '../lib/flags.ts';
+import { graphFormat, graphText } from '../lib/graph-text.ts';
+import { inspectFolder, inspectOnnx, inspectSafetensors, type Inspection } from '../lib/inspect-model.ts';
+import { modelFlag, modelFolder } from '../lib/model-folder.ts';
+import { showInspection } from '../lib/show-inspection.ts';
 
 interface Args {
-  model: string;
-  json: boolean;
-  depth: number;
+  readonly path?: string;
+  readonly model: string;
+  readonly graph?: string;
+  readonly depth?: number;
+  readonly json: boolean;
 }
 
 /** `lm inspect`. */
-export const inspect: CommandModule<object, Args> = {
-  command: 'inspect [model]',
-  describe: 'Show a model’s configuration, parameters by brick, and memory',
-  builder: (y: Argv) =>
-    y
-      .positional('model', { type: 'string', default: 'models/shakespeare', describe: 'model folder' })
-      .option('json', { type: 'boolean', default: false, describe: 'as JSON' })
-      .example('$0 inspect models/shakespeare', '') as unknown as Argv<Args>,
-  handler: async (a: ArgumentsCamelCase<Args>) => {
-    const { loadModel } = await import('@brickwork/transformer');
-    const { config, weights } = await loadModel(modelFolder(a.model));
-    const bricks = [...weights].map(([name, { shape, data }]) => ({ name, shape, parameters: data.length }));
-    const total = bricks.reduce((n, b) => n + b.parameters, 0);
-    const memory = { weights: 4 * total, training: 16 * total };
-    if (a.json) return writeJson({ config, bricks, parameters: total, memory });
-    const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
-    await write(
-      `${Object.entries(config)
-        .map(([k, v]) => `${k.padEnd(36)} ${JSON.stringify(v)}\n`)
-        .join('')}\n`,
-    );
-    const width = Math.max(...bricks.map((b) => b.name.length));
-    for (const b of bricks)
-      await write(
-        `${b.name.padEnd(width)}  ${`(${b.shape.join(', ')})`.padEnd(16)} ${b.parameters.toLocaleString('en').padStart(12)}\n`,
-      );
-    await write(`\n${'parameters'.padEnd(width)}  ${''.padEnd(16)} ${total.toLocaleString('en').padStart(12)}\n`);
-    await write(
-      `weights ${megabytes(memory.weights)}; weights, gradients and AdamW's two moments ${megabytes(memory.training)}\n`,
-    );
+export const inspect: Command<Args> = {
+  positionals: {
+    path: { type: 'string', describe: 'a model’s folder, a .safetensors file or an .onnx file; as -m unless given' },
+  },
+  flags: flags('Flags', {
+    model: modelFlag,
+    graph: {
+      type: 'text',
+      alias: 'g',
+      describe: 'write the graph of one pass to this file: .txt, .mmd (Mermaid) or .dot (Graphviz); - prints it',
+    },
+    depth: {
+      type: 'number',
+      min: 1,
+      whole: true,
+      describe: 'in pictures: how many parts of a brick’s path get a box of their own',
+    },
+    json: { type: 'switch', default: false, describe: 'as JSON, with every weight' },
+  }),
+  examples: [
+    ['inspect', 'the model that ships'],
+    ['inspect my-model --graph graph.mmd', 'and its graph, as GitHub draws it'],
+    ['inspect my-model --graph -', 'the graph as text'],
+    ['inspect model.onnx', 'any ONNX model'],
+  ],
+  async run(a, io) {
+    const format = a.graph === undefined ? null : graphFormat(a.graph);
+    const found = await look(a.path ?? a.rest[0] ?? a.model);
+    if (format !== null) {
+      const outputs = found.trace();
+      if (!outputs) throw usage('--graph: a file of weights has no graph', 'the folder that it is in');
+      const text = await graphText(format, outputs, a.depth);
+      if (a.graph === '-') return await io.write(text);
+      const { writeFileAtomic } = await import('@brickwork/runtime');
+      await writeFileAtomic(a.graph!, text);
+      io.note(`graph: ${a.graph}`);
+    }
+    const { kind, config, bricks, weights, parameters, memory, graph } = found;
+    if (a.json) await io.writeJson({ kind, config, parameters, memory, bricks, weights, ...(graph ? { graph } : {}) });
+    else await io.write(showInspection(found));
     return undefined;
   },
 };
+
+async function look(path: string): Promise<Inspection> {
+  const isFile = existsSync(path) && statSync(path).isFile();
+  const type = extname(path).toLowerCase();
+  if (isFile && type === '.onnx') return await inspectOnnx(path);
+  if (isFile && type === '.safetensors') return await inspectSafetensors(path);
+  return await inspectFolder(modelFolder(path));
+}

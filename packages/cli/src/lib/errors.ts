@@ -1,14 +1,13 @@
 // Errors that the command line turns into one clear line and an exit code.
 
-/** 1: it failed. 2: it was asked wrongly. 130: interrupted. */
-export type ExitCode = 1 | 2 | 130;
-
 /** An error for the person at the terminal. */
 export class CliError extends Error {
-  readonly exitCode: ExitCode;
+  /** 1: it failed. 2: it was asked wrongly. */
+  readonly exitCode: 1 | 2;
   /** What to try next. */
   readonly hint: string | undefined;
-  constructor(message: string, o: { exitCode?: ExitCode; hint?: string; cause?: unknown } = {}) {
+
+  constructor(message: string, o: { exitCode?: 1 | 2; hint?: string | undefined; cause?: unknown } = {}) {
     super(message, { cause: o.cause });
     this.name = 'CliError';
     this.exitCode = o.exitCode ?? 1;
@@ -17,5 +16,4 @@ export class CliError extends Error {
 }
 
 /** The command was asked wrongly. */
-export const usage = (message: string, hint?: string): CliError =>
-  new CliError(message, { exitCode: 2, ...(hint === undefined ? {} : { hint }) });
+export const usage = (message: string, hint?: string): CliError => new CliError(message, { exitCode: 2, hint });

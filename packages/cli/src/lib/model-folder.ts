@@ -1,18 +1,52 @@
 // Where a model is: as given, or among the models that ship.
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { usage } from './errors.ts';
+import type { Flag } from './flags.ts';
 
-const shipped = fileURLToPath(new URL('../../../../', import.meta.url));
+const repository = fileURLToPath(new URL('../../../../', import.meta.url));
+const standard = 'models/shakespeare';
 
-/** The folder of a model: a path, or the name of one that ships ('models/shakespeare' or 'shakespeare'). */
+/** The flag that names a model. */
+export const modelFlag: Flag = {
+  type: 'text',
+  alias: 'm',
+  default: standard,
+  describe: 'folder of a model in the Hugging Face layout, or one that ships',
+};
+
+// Where a path may lead: from here, or from the repository, where 'shakespeare' alone is enough.
+const places = (path: string): string[] => [path, join(repository, path), join(repository, 'models', path)];
+
+/**
+ * The folder of a model: a path, or the name of one that ships (`models/shakespeare`, `shakespeare`).
+ *
+ * @throws where there is none.
+ */
 export function modelFolder(model: string): string {
-  const places = [model, `${shipped}${model}`, `${shipped}models/${model}`];
-  const found = places.find((place) => existsSync(`${place}/config.json`));
-  if (!found)
-    throw usage(
-      `no model in ${model}: it has no config.json`,
-      '-m models/shakespeare, or a folder in the Hugging Face layout',
-    );
-  return found;
+  const found = places(model).find((place) => existsSync(join(place, 'config.json')));
+  if (found !== undefined) return found;
+  const why = !existsSync(model)
+    ? 'there is no such folder'
+    : statSync(model).isDirectory()
+      ? 'it has no config.json'
+      : 'it is a file; needs the folder with config.json';
+  throw usage(`no model in ${model}: ${why}`, `-m ${standard}, or a folder that lm pretrain wrote`);
+}
+
+/**
+ * A tokenizer.json, or the folder that holds one.
+ *
+ * @throws where there is none.
+ */
+export function tokenizerPath(path: string): string {
+  for (const place of places(path)) {
+    if (existsSync(join(place, 'tokenizer.json'))) return place;
+    if (existsSync(place) && statSync(place).isFile()) return place;
+  }
+  throw usage(
+    `no tokenizer in ${path}: ${existsSync(path) ? 'it has no tokenizer.json' : 'there is no such file or folder'}`,
+    `-m ${standard}, or a folder that lm tokenizer train wrote`,
+  );
 }

@@ -11,7 +11,10 @@ function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-/** The nearest known word, or null where none is near: more than a third of its letters differ. */
+/**
+ * The known word nearest to a mistyped one, or null where none is near: that is where more than a third of its letters
+ * differ. A word that one of them begins with (`--rep`, `--max`) is near as well.
+ */
 export function nearest(word: string, known: readonly string[]): string | null {
   let best: string | null = null;
   let least = Infinity;
@@ -19,5 +22,6 @@ export function nearest(word: string, known: readonly string[]): string | null {
     const d = distance(word, candidate);
     if (d < least) [best, least] = [candidate, d];
   }
-  return best !== null && least <= Math.max(2, Math.ceil(best.length / 3)) ? best : null;
+  if (best !== null && least <= Math.max(1, Math.ceil(Math.max(best.length, word.length) / 3))) return best;
+  return (word.length > 2 && known.find((candidate) => candidate.startsWith(word))) || null;
 }

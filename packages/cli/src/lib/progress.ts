@@ -1,36 +1,40 @@
 // The line that shows how far a long run is: rewritten in place on a terminal, a line now and then elsewhere.
-import process from 'node:process';
+import type { Io } from './io.ts';
 
-interface Step {
-  readonly step: number;
-  readonly loss: number;
-  readonly rate: number;
-  readonly tokensPerSecond: number;
-  readonly secondsLeft: number;
+/** A number with its thousands apart. */
+export const count = (n: number): string => Math.round(n).toLocaleString('en');
+
+/** A size in bytes. */
+export function bytes(n: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, n)) / 3)));
+  return `${power ? (n / 1000 ** power).toFixed(1) : n} ${units[power]}`;
 }
 
-/** 75 is '1:15', 3675 is '1:01:15'. */
-export function clock(seconds: number): string {
-  const s = Math.max(0, Math.round(seconds));
-  const two = (n: number): string => String(n).padStart(2, '0');
-  const [h, m] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
-  return h ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
-}
+/** Shows how far a run is, on stderr. */
+export class ProgressLine {
+  readonly #io: Io;
+  #last = 0;
+  #shown = false;
 
-/** Shows progress on stderr; elsewhere than on a terminal a line every ten seconds. */
-export function progressLine(): { show(step: Step, steps: number): void; clear(): void } {
-  const terminal = process.stderr.isTTY;
-  let last = 0;
-  return {
-    show(s, steps) {
-      const now = Date.now();
-      if (now - last < (terminal ? 100 : 10_000)) return;
-      last = now;
-      const text = `step ${s.step}/${steps}  loss ${s.loss.toFixed(4)}  rate ${s.rate.toExponential(2)}  ${Math.round(s.tokensPerSecond).toLocaleString('en')} tokens/s  ${clock(s.secondsLeft)} left`;
-      process.stderr.write(terminal ? `\r\u001b[2K${text}` : `${text}\n`);
-    },
-    clear() {
-      if (terminal) process.stderr.write('\r\u001b[2K');
-    },
-  };
+  constructor(io: Io) {
+    this.#io = io;
+  }
+
+  /** Shows a text in place of the one before: at most ten times a second on a terminal, every ten seconds elsewhere. */
+  show(text: () => string): void {
+    const terminal = this.#io.stderr.isTTY ?? false;
+    const now = Date.now();
+    if (now - this.#last < (terminal ? 100 : 10_000)) return;
+    this.#last = now;
+    this.#shown = terminal;
+    const columns = (this.#io.stderr.columns ?? 80) - 1;
+    this.#io.stderr.write(terminal ? `\r\u001b[2K${text().slice(0, columns)}` : `${text()}\n`);
+  }
+
+  /** Takes the line off the terminal, before something else is written there. */
+  clear(): void {
+    if (this.#shown) this.#io.stderr.write('\r\u001b[2K');
+    this.#shown = false;
+  }
 }

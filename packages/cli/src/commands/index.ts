@@ -1,0 +1,47 @@
+// All commands of lm. Each is one file, read only when it runs.
+import type { Commands } from '../lib/command.ts';
+
+/** The commands by name. */
+export const commands: Commands = {
+  generate: {
+    command: 'generate [text..]',
+    describe: 'Continue a prompt, or several',
+    load: async () => (await import('./generate.ts')).generate,
+  },
+  pretrain: {
+    command: 'pretrain <files..>',
+    describe: 'Train a GPT on your own text files, from nothing',
+    load: async () => (await import('./pretrain.ts')).pretrain,
+  },
+  tokenizer: {
+    command: 'tokenizer <command>',
+    describe: 'Train a vocabulary; turn text into ids and back',
+    commands: {
+      train: {
+        command: 'train <files..>',
+        describe: 'Train a vocabulary on text files',
+        load: async () => (await import('./tokenizer-train.ts')).tokenizerTrain,
+      },
+      encode: {
+        command: 'encode [text..]',
+        describe: 'Print the ids of a text',
+        load: async () => (await import('./tokenizer-encode.ts')).tokenizerEncode,
+      },
+      decode: {
+        command: 'decode [ids..]',
+        describe: 'Print the text of ids',
+        load: async () => (await import('./tokenizer-decode.ts')).tokenizerDecode,
+      },
+    },
+  },
+  inspect: {
+    command: 'inspect [path]',
+    describe: 'Show what a model is made of: configuration, parameters, memory, graph',
+    load: async () => (await import('./inspect.ts')).inspect,
+  },
+  completion: {
+    command: 'completion [shell]',
+    describe: 'Print a script that completes commands and flags in bash or zsh',
+    load: async () => (await import('./completion.ts')).completion,
+  },
+};

@@ -1,0 +1,83 @@
+// Commands as the files in commands/ describe them, and how yargs gets to know them.
+import type { Argv, Options, PositionalOptions } from 'yargs';
+import type { Io } from './io.ts';
+
+/** What a command takes and does. */
+export interface Command<Args = never> {
+  readonly positionals?: Readonly<Record<string, PositionalOptions>>;
+  readonly flags: Readonly<Record<string, Options>>;
+  /** Command lines without `lm`, each with what it does. */
+  readonly examples: readonly (readonly [line: string, what: string])[];
+  /** Flags come by their names in camelCase, words that follow `--` in `rest`. */
+  run(args: Args & Rest, io: Io): Promise<void>;
+}
+/** What follows `--` on the command line. */
+export interface Rest {
+  readonly rest: readonly string[];
+}
+
+/** A command in the list of all: its file is read when it is asked for. */
+export interface Entry {
+  /** As yargs has it: `generate [text..]`. */
+  readonly command: string;
+  readonly describe: string;
+  load(): Promise<Command>;
+}
+/** Commands under one name: `lm tokenizer train`. */
+export interface Group {
+  readonly command: string;
+  readonly describe: string;
+  readonly commands: Commands;
+}
+/** Commands by name. */
+export type Commands = Readonly<Record<string, Entry | Group>>;
+
+/** The commands that a command line asks for; completions may ask for any. */
+export async function loadAsked(all: Commands, argv: readonly string[]): Promise<ReadonlyMap<Entry, Command>> {
+  const anyOf = argv.some((word) => word.startsWith('--get-yargs-completions'));
+  const loaded = new Map<Entry, Command>();
+  const walk = async (commands: Commands): Promise<void> => {
+    for (const [name, one] of Object.entries(commands)) {
+      if (!anyOf && !argv.includes(name)) continue;
+      if ('commands' in one) await walk(one.commands);
+      else loaded.set(one, await one.load());
+    }
+  };
+  await walk(all);
+  return loaded;
+}
+
+/** Makes commands known to yargs; `choose` is called with what to run. */
+export function addCommands(
+  y: Argv,
+  all: Commands,
+  loaded: ReadonlyMap<Entry, Command>,
+  choose: (run: (io: Io) => Promise<void>) => void,
+  depth = 1,
+): Argv {
+  for (const one of Object.values(all)) {
+    const { command, describe } = one;
+    if ('commands' in one)
+      y.command(command, describe, (inner) =>
+        addCommands(inner, one.commands, loaded, choose, depth + 1).demandCommand(1, 'which command?'),
+      );
+    else {
+      const own = loaded.get(one);
+      y.command(
+        command,
+        describe,
+        (inner) => (own ? describeTo(inner, own) : inner),
+        (argv) => {
+          const rest = argv._.slice(depth).map(String);
+          choose((io) => own!.run({ ...argv, rest } as never, io));
+        },
+      );
+    }
+  }
+  return y;
+}
+
+function describeTo(y: Argv, { positionals = {}, flags, examples }: Command): Argv {
+  for (const [name, options] of Object.entries(positionals)) y.positional(name, options);
+  return y.options(flags).example(examples.map(([line, what]): [string, string] => [`$0 ${line}`, what]));
+}

@@ -1,0 +1,143 @@
+// What a model's files say that it is made of, without reading its weights.
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Tensor } from '@brickwork/graph';
+import { brickRows, sizeOf, type BrickRow, type WeightShape } from './bricks.ts';
+import { CliError } from './errors.ts';
+
+/** A model, a file of weights or a graph, looked at. */
+export interface Inspection {
+  readonly kind: 'model' | 'safetensors' | 'onnx';
+  /** config.json; of other files, what they say about themselves. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly bricks: readonly BrickRow[];
+  readonly weights: readonly WeightShape[];
+  readonly parameters: number;
+  /** Bytes by what they are for. */
+  readonly memory: Readonly<Record<string, number>>;
+  /** More about graphs. */
+  readonly graph?: {
+    readonly inputs: readonly string[];
+    readonly outputs: readonly string[];
+    readonly operators: Readonly<Record<string, number>>;
+  };
+  /** The graph of one pass; null where there is none. */
+  trace(): Readonly<Record<string, Tensor>> | null;
+}
+
+/** A folder in the Hugging Face layout. Memory is for float32. */
+export async function inspectFolder(folder: string): Promise<Inspection> {
+  const [{ architectureOf }, { evaluating, parameters }, { input }] = await Promise.all([
+    import('@brickwork/transformer'),
+    import('@brickwork/nn'),
+    import('@brickwork/graph'),
+  ]);
+  const config = await readConfig(join(folder, 'config.json'));
+  const { build, sanitize } = architectureOf(config);
+  const model = build(config);
+  const weights = [...parameters(model)].map(([name, p]): WeightShape => {
+    return { name, shape: p.shape as readonly number[], dtype: p.dtype };
+  });
+  await compare(folder, weights, sanitize);
+  const total = totalOf(weights);
+  const perToken = 2 * 4 * model.layers * model.cacheHeads * model.headWidth;
+  return {
+    kind: 'model',
+    config,
+    weights,
+    bricks: brickRows(weights),
+    parameters: total,
+    memory: {
+      weights: 4 * total,
+      training: 16 * total,
+      cachePerToken: perToken,
+      cacheOfContext: perToken * model.contextLength,
+    },
+    trace() {
+      const { last } = model.forward(input('input_ids', ['B', 'T'], 'int64'), evaluating());
+      return { logits: model.head(last) };
+    },
+  };
+}
+
+async function readConfig(path: string): Promise<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new CliError(`${path}: ${(cause as Error).message}`, { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new CliError(`${path} is not a JSON object`);
+  return value as Record<string, unknown>;
+}
+
+// The names and shapes in the file are those of the config's model, as loading it would find.
+async function compare(
+  folder: string,
+  weights: readonly WeightShape[],
+  sanitize: (name: string) => string | null,
+): Promise<void> {
+  const path = join(folder, 'model.safetensors');
+  if (!existsSync(path)) return;
+  const { readSafetensorsHeader } = await import('@brickwork/runtime');
+  const found = new Map<string | null, readonly number[]>();
+  for (const [name, { shape }] of (await readSafetensorsHeader(path)).tensors) found.set(sanitize(name), shape);
+  for (const { name, shape } of weights) {
+    const there = found.get(name);
+    if (there?.join() !== shape.join())
+      throw new CliError(
+        `${path}: ${name} is ${there ? `(${there.join(', ')})` : 'missing'}, but config.json says (${shape.join(', ')})`,
+      );
+  }
+}
+
+/** The header of a safetensors file. */
+export async function inspectSafetensors(path: string): Promise<Inspection> {
+  const { readSafetensorsHeader } = await import('@brickwork/runtime');
+  const { tensors, metadata } = await readSafetensorsHeader(path);
+  const weights = [...tensors].map(([name, { shape, dtype }]): WeightShape => ({ name, shape, dtype }));
+  const bytes = [...tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
+  return {
+    kind: 'safetensors',
+    config: metadata,
+    weights,
+    bricks: brickRows(weights),
+    parameters: totalOf(weights),
+    memory: { weights: bytes },
+    trace: () => null,
+  };
+}
+
+/** An ONNX model. Its weights are the constants that it holds. */
+export async function inspectOnnx(path: string): Promise<Inspection> {
+  const { fromOnnx, topologicalOrder, typeOf } = await import('@brickwork/graph');
+  const { inputs, outputs, opset, name, metadata } = fromOnnx(path);
+  const nodes = topologicalOrder(Object.values(outputs));
+  const operators: Record<string, number> = {};
+  const constants = new Set<Tensor>();
+  for (const node of nodes) {
+    operators[node.op.name] = (operators[node.op.name] ?? 0) + 1;
+    for (const x of node.inputs) if (x.data) constants.add(x);
+  }
+  const weights = [...constants].map((x, i): WeightShape => {
+    return { name: x.name ?? `constant_${i}`, shape: x.shape as readonly number[], dtype: x.dtype };
+  });
+  return {
+    kind: 'onnx',
+    config: { name, opset, ...metadata },
+    weights,
+    bricks: brickRows(weights),
+    parameters: totalOf(weights),
+    memory: { weights: [...constants].reduce((n, { data }) => n + data!.byteLength, 0) },
+    graph: {
+      inputs: inputs.map((x) => `${x.name} ${typeOf(x)}`),
+      outputs: Object.entries(outputs).map(([key, x]) => `${key} ${typeOf(x)}`),
+      operators: Object.fromEntries(Object.entries(operators).sort(([, a], [, b]) => b - a)),
+    },
+    trace: () => outputs,
+  };
+}
+
+const totalOf = (weights: readonly WeightShape[]): number => weights.reduce((n, { shape }) => n + sizeOf(shape), 0);
