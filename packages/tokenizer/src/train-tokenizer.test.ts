@@ -221,3 +221,12 @@ test('progress counts characters, then tokens up to those wanted', async () => {
   });
   expect(seen[0]).toEqual(['count', text.length, 300]);
 });
+
+test('a lowercase WordPiece of Greek text has one sigma, of other text the plain normalizer of BERT', async () => {
+  const greek = await trainTokenizer(['ΟΔΟΣ οδος'], { type: 'wordpiece', vocabularySize: 100, minFrequency: 1 });
+  expect(Object.keys(greek.model.vocab)).toContain('οδοσ');
+  const tokenizer = new HuggingFace(greek, {});
+  expect(tokenizer.encode('ΟΔΟΣ οδος οδοσ', { add_special_tokens: false }).tokens).toEqual(['οδοσ', 'οδοσ', 'οδοσ']);
+  const latin = await trainTokenizer(['street'], { type: 'wordpiece', vocabularySize: 100 });
+  expect(latin.normalizer?.type).toBe('BertNormalizer');
+});

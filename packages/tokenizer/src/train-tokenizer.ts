@@ -39,7 +39,11 @@ const defaults = {
 
 /**
  * Trains a tokenizer. The result doesn't depend on how the text is cut into chunks; memory grows with the number of
- * different words, not with the text. Pairs of equal frequency are joined in the order of their ids.
+ * different words, not with the text. Pairs of equal frequency are joined in the order of their ids. Words of more than
+ * 4096 UTF-16 units, as a text without spaces has, are cut.
+ *
+ * Hugging Face's libraries give the same ids, but for U+0085 and U+FEFF in byte-level BPE: JavaScript and Rust disagree on
+ * whether they are spaces, so words beside them may be cut in different places.
  *
  * @param chunks the text, cut anywhere.
  * @returns a tokenizer.json that Hugging Face's libraries read: `new Tokenizer(json)`, or {@link saveTokenizer}.

@@ -53,7 +53,7 @@ export async function trainWordPiece(
       return candidate;
     },
   });
-  return wordPieceJson(Object.fromEntries(ids), { ...o, unknown });
+  return wordPieceJson(Object.fromEntries(ids), { ...o, unknown, oneSigma: o.lowercase && characters.has('σ') });
 }
 
 // BERT's words of the text between spaces. Its normalizer looks at no character beyond a space.
@@ -63,9 +63,11 @@ function bertWords(spaced: ReadonlyMap<string, number>, lowercase: boolean): Map
   );
   const preTokenizer = new BertPreTokenizer();
   const counts = new Map<string, number>();
-  for (const [text, count] of spaced)
-    for (const word of preTokenizer.pre_tokenize(normalizer.normalize(wellFormed(text))))
+  for (const [text, count] of spaced) {
+    const normalized = normalizer.normalize(wellFormed(text));
+    for (const word of preTokenizer.pre_tokenize(lowercase ? normalized.replaceAll('ς', 'σ') : normalized))
       counts.set(word, (counts.get(word) ?? 0) + count);
+  }
   return counts;
 }
 

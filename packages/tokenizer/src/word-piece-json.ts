@@ -25,12 +25,19 @@ export function bertNormalizer(o: BertNormalization = {}): TokenizerStep {
 /** Around a vocabulary BERT's normalizer, pre-tokenizer, decoder and, where it has `[CLS]` and `[SEP]`, its template. */
 export function wordPieceJson(
   vocab: Readonly<Record<string, number>>,
-  o: BertNormalization & { readonly special: readonly string[]; readonly unknown: string },
+  o: BertNormalization & {
+    readonly special: readonly string[];
+    readonly unknown: string;
+    /** ς becomes σ, as the libraries disagree on which of them Σ at the end of a word becomes; false unless given. */
+    readonly oneSigma?: boolean;
+  },
 ): TokenizerJson {
+  const normalizer = bertNormalizer(o);
+  const sigma: TokenizerStep = { type: 'Replace', pattern: { String: 'ς' }, content: 'σ' };
   const hasTemplate = Object.hasOwn(vocab, '[CLS]') && Object.hasOwn(vocab, '[SEP]');
   return tokenizerJson({
     added_tokens: o.special.map((token) => specialToken(token, vocab[token]!)),
-    normalizer: bertNormalizer(o),
+    normalizer: o.oneSigma ? { type: 'Sequence', normalizers: [normalizer, sigma] } : normalizer,
     pre_tokenizer: { type: 'BertPreTokenizer' },
     post_processor: hasTemplate ? bertTemplate(vocab['[CLS]']!, vocab['[SEP]']!) : null,
     decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
