@@ -159,6 +159,17 @@ describe('hostile files are clear errors', () => {
     ['unknown pre-tokenizer', bpe({}, { pre_tokenizer: { type: 'Magic' } }), /Unknown PreTokenizer type: Magic/],
     ['unknown post-processor', bpe({}, { post_processor: { type: 'Magic' } }), /Unknown PostProcessor type: Magic/],
     ['unknown decoder', bpe({}, { decoder: { type: 'Magic' } }), /Unknown Decoder type: Magic/],
+    ['no pattern', bpe({}, { pre_tokenizer: { type: 'Split' } }), /Split has the pattern undefined/],
+    [
+      'template without texts',
+      bpe({}, { post_processor: { type: 'TemplateProcessing' } }),
+      /post_processor is incomplete/,
+    ],
+    [
+      'template of an unknown token',
+      bpe({}, { post_processor: { type: 'BertProcessing', sep: ['x', 7], cls: ['a', 0] } }),
+      /post_processor names "x", which the vocabulary lacks/,
+    ],
     [
       'invalid pattern',
       bpe({}, { pre_tokenizer: { type: 'Split', pattern: { Regex: '(' } } }),
@@ -194,6 +205,15 @@ describe('hostile files are clear errors', () => {
     await put('tokenizer_config.json', { additional_special_tokens: [null, 7, 'a'], eos_token: 9 });
     expect((await loadTokenizer(folder)).decode([0, 1])).toBe('b');
   });
+});
+
+test('a file of an early version, which does not name the kind of its model, is a tokenizer', async () => {
+  const json = await trainTokenizer(['low low lower'], { type: 'bpe', vocabularySize: 300 });
+  const { type: _, ...model } = json.model;
+  const early = new Tokenizer({ ...json, model: { ...model, continuing_subword_prefix: '', end_of_word_suffix: '' } });
+  expect(early.encode('a low lower').tokens).toEqual(['a', 'Ġlow', 'Ġlow', 'e', 'r']);
+  const pieces = { type: 'WordPiece', unk_token: '[UNK]', vocab: { '[UNK]': 0, a: 1, '##b': 2 } };
+  expect(new Tokenizer(bpe(pieces)).encode('ab').ids).toEqual([1, 2]);
 });
 
 test('a file without optional parts is a tokenizer', () => {

@@ -29,8 +29,8 @@ const isFields = (value: unknown): value is Fields =>
 export function readTokenizerJson(value: unknown): CheckedJson {
   if (!isFields(value))
     throw new Error(`it holds ${show(value)}; needs an object with a model, as a tokenizer.json has`);
-  const model = value['model'];
-  if (!isFields(model)) throw new Error('it has no model with a vocabulary; is this a tokenizer.json?');
+  if (!isFields(value['model'])) throw new Error('it has no model with a vocabulary; is this a tokenizer.json?');
+  const model = withDefaults(value['model']);
   const tokens: (string | undefined)[] = [];
   const ids = new Map<string, number>();
   const give = (token: string, id: unknown, where: string): void => {
@@ -62,6 +62,20 @@ export function readTokenizerJson(value: unknown): CheckedJson {
     normalizers: steps(value['normalizer'], 'normalizers'),
     preTokenizers: steps(value['pre_tokenizer'], 'pretokenizers'),
   };
+}
+
+// Files of early versions, that of GPT-2 among them, don't name the kind of model.
+function withDefaults(model: Fields): Fields {
+  const { type, vocab, merges: pairs, continuing_subword_prefix: prefix } = model;
+  const found = Array.isArray(vocab)
+    ? 'Unigram'
+    : pairs !== undefined
+      ? 'BPE'
+      : prefix !== undefined
+        ? 'WordPiece'
+        : type;
+  const named = type === undefined && found !== undefined ? { ...model, type: found } : model;
+  return named['type'] === 'WordPiece' && prefix === undefined ? { ...named, continuing_subword_prefix: '##' } : named;
 }
 
 function vocabulary(model: Fields): [string, unknown][] {
@@ -151,6 +165,10 @@ function steps(value: unknown, list: string): TokenizerStep[] {
   if (value === undefined || value === null) return [];
   if (!isFields(value) || typeof value['type'] !== 'string')
     throw new Error(`${list.slice(0, -1)} is ${show(value)}; needs an object with a type`);
+  const pattern = value['pattern'];
+  const isPattern = isFields(pattern) && [pattern['Regex'], pattern['String']].some((one) => typeof one === 'string');
+  if ((value['type'] === 'Split' || value['type'] === 'Replace') && !isPattern)
+    throw new Error(`${value['type']} has the pattern ${show(pattern)}; needs { Regex } or { String }`);
   if (value['type'] !== 'Sequence') return [value as TokenizerStep];
   const parts = value[list];
   if (!Array.isArray(parts)) throw new Error(`${list} is ${show(parts)}; needs a list`);

@@ -50,8 +50,13 @@ export class Tokenizer {
       const { ids, tokens, added, unknownId } = this.#checked;
       this.vocabularySize = tokens.length;
       this.specialTokens = specialTokensOf(config, ids, unknownId === undefined ? undefined : tokens[unknownId]);
+      const { model } = this.#checked;
       const unset = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
-      this.#engine = new Engine({ ...unset, ...json, added_tokens: added, truncation: null, padding: null }, config);
+      this.#engine = new Engine(
+        { ...unset, ...json, model, added_tokens: added, truncation: null, padding: null },
+        config,
+      );
+      checkTemplate(this.#engine.post_processor, ids);
       const finders = addedTokens(this.#checked);
       this.#encodePlaced = alignedEncoder(this.#checked, config, finders);
       const isPlain = !config['remove_space'] && !config['do_lowercase_and_remove_accent'];
@@ -157,5 +162,20 @@ export class Tokenizer {
       push: (id) => (this.#keeps(id, skipSpecialTokens) ? stream.push(id) : ''),
       end: () => stream.end(),
     };
+  }
+}
+
+// A template that lacks a part, or names tokens that aren't there, shows on a text without tokens.
+function checkTemplate(processor: Engine['post_processor'], ids: ReadonlyMap<string, number>): void {
+  for (const second of [null, []]) {
+    let names: string[];
+    try {
+      names = postProcess<never>(processor, [], second, true).items;
+    } catch (cause) {
+      throw new Error(`the post_processor is incomplete: ${(cause as Error).message}`, { cause });
+    }
+    for (const name of names)
+      if (!ids.has(name))
+        throw new Error(`the post_processor names ${JSON.stringify(name)}, which the vocabulary lacks`);
   }
 }

@@ -8,6 +8,7 @@ export interface TrainCharactersOptions {
   readonly specialTokens?: readonly string[];
   /** Keeps the most frequent characters only, which needs an unknown token; all of them unless given. */
   readonly vocabularySize?: number;
+  /** Reports and stops; `trainTokenizer` gives it. */
   readonly pause?: Pause;
 }
 
