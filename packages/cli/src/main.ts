@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import yargs, { type Argv } from 'yargs';
 import { commands } from './commands/index.ts';
-import { addCommands, loadAsked, type Command, type Entry } from './lib/command.ts';
+import { addCommands, Asked, loadAsked, type Command, type Entry } from './lib/command.ts';
 import { CliError } from './lib/errors.ts';
 import { Interrupts, type Signals } from './lib/interrupts.ts';
 import { Io, type Streams } from './lib/io.ts';
@@ -51,7 +51,6 @@ function parse(
   columns: number,
 ): ((io: Io) => Promise<void>) | string {
   let text = '';
-  let asked: ((io: Io) => Promise<void>) | null = null;
   const cli = yargs()
     .scriptName('lm')
     .detectLocale(false) // usageError reads the messages
@@ -68,9 +67,14 @@ function parse(
     .fail((message, error, usage) => {
       throw error instanceof CliError ? error : usageError(message ?? error.message, argv, known(cli, usage));
     });
-  addCommands(cli, commands, loaded, (run) => (asked = run));
-  void cli.parse([...argv], {}, (_error: unknown, _argv: unknown, output: string) => void (text = output));
-  return asked ?? text;
+  addCommands(cli, commands, loaded);
+  try {
+    void cli.parse([...argv], {}, (_error: unknown, _argv: unknown, output: string) => void (text = output));
+  } catch (thrown) {
+    if (thrown instanceof Asked) return thrown.run;
+    throw thrown;
+  }
+  return text;
 }
 
 // By parts of yargs that have no types.

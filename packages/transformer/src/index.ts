@@ -15,7 +15,6 @@ export * from './generation/log-sum-exp.ts';
 export * from './generation/options.ts';
 export * from './generation/random.ts';
 export * from './generation/stop-strings.ts';
-export * from './generation/stream-text.ts';
 export * from './generation/tokens.ts';
 export * from './mask.ts';
 export * from './model.ts';

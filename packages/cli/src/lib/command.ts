@@ -47,19 +47,24 @@ export async function loadAsked(all: Commands, argv: readonly string[]): Promise
   return loaded;
 }
 
-/** Makes commands known to yargs; `choose` is called with what to run. */
-export function addCommands(
-  y: Argv,
-  all: Commands,
-  loaded: ReadonlyMap<Entry, Command>,
-  choose: (run: (io: Io) => Promise<void>) => void,
-  depth = 1,
-): Argv {
+/**
+ * Thrown by yargs' handler with what to run. Where a handler returns, yargs renders the command's whole help text, which
+ * takes longer than all else that it does.
+ */
+export class Asked {
+  readonly run: (io: Io) => Promise<void>;
+  constructor(run: (io: Io) => Promise<void>) {
+    this.run = run;
+  }
+}
+
+/** Makes commands known to yargs; {@link Asked} is thrown with the one that the command line asks for. */
+export function addCommands(y: Argv, all: Commands, loaded: ReadonlyMap<Entry, Command>, depth = 1): Argv {
   for (const one of Object.values(all)) {
     const { command, describe } = one;
     if ('commands' in one)
       y.command(command, describe, (inner) =>
-        addCommands(inner, one.commands, loaded, choose, depth + 1).demandCommand(1, 'which command?'),
+        addCommands(inner, one.commands, loaded, depth + 1).demandCommand(1, 'which command?'),
       );
     else {
       const own = loaded.get(one);
@@ -69,7 +74,7 @@ export function addCommands(
         (inner) => (own ? describeTo(inner, own) : inner),
         (argv) => {
           const rest = argv._.slice(depth).map(String);
-          choose((io) => own!.run({ ...argv, rest } as never, io));
+          throw new Asked((io) => own!.run({ ...argv, rest } as never, io));
         },
       );
     }

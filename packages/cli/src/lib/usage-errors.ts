@@ -37,7 +37,7 @@ export function usageError(message: string, argv: readonly string[], known: Know
   const missing = /^Missing required arguments?: (.*)$/.exec(message)?.[1];
   if (missing !== undefined) return usage(`${missing.split(', ').map(dashed).join(', ')} is missing`, hint);
 
-  if (/^Not enough non-option arguments/.test(message))
+  if (message.startsWith('Not enough non-option arguments'))
     return usage(`${known.path.join(' ')}: something is missing`, hint);
   return usage(message, hint);
 }
