@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import yargs, { type Argv } from 'yargs';
 import { commands } from './commands/index.ts';
-import { addCommands, Asked, loadAsked, type Command, type Entry } from './lib/command.ts';
+import { addCommands, Asked, loadAsked, type Command, type Commands, type Entry } from './lib/command.ts';
 import { CliError } from './lib/errors.ts';
 import { Interrupts, type Signals } from './lib/interrupts.ts';
 import { Io, type Streams } from './lib/io.ts';
@@ -86,11 +86,25 @@ function known(cli: Argv, usage: object): Known {
     getDescriptions(): Readonly<Record<string, unknown>>;
     getCommands(): readonly (readonly [string, ...unknown[]])[];
   };
+  const path = [...getContext().commands];
   return {
-    path: [...getContext().commands],
+    path,
+    words: wordsOf(path),
     flags: Object.keys(getDescriptions()).filter((name) => name.length > 1),
     commands: getCommands().map(([command]) => command.split(' ')[0]!),
   };
+}
+
+// '<files..>' of 'pretrain <files..>'.
+function wordsOf(path: readonly string[]): string {
+  let all: Commands = commands;
+  let words = '';
+  for (const name of path) {
+    const one = all[name]!;
+    words = one.command.split(' ').slice(1).join(' ');
+    if ('commands' in one) all = one.commands;
+  }
+  return words;
 }
 
 function version(): string {

@@ -14,7 +14,7 @@ export const commands: Commands = {
     load: async () => (await import('./pretrain.ts')).pretrain,
   },
   tokenizer: {
-    command: 'tokenizer <command>',
+    command: 'tokenizer',
     describe: 'Train a vocabulary; turn text into ids and back',
     commands: {
       train: {

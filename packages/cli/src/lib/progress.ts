@@ -14,11 +14,12 @@ export function bytes(n: number): string {
 /** Shows how far a run is, on stderr. */
 export class ProgressLine {
   readonly #io: Io;
-  #last = 0;
+  #last: number;
   #shown = false;
 
   constructor(io: Io) {
     this.#io = io;
+    this.#last = io.stderr.isTTY ? 0 : Date.now();
   }
 
   /** Shows a text in place of the one before: at most ten times a second on a terminal, every ten seconds elsewhere. */

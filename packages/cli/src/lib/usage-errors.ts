@@ -11,6 +11,8 @@ export interface Known {
   readonly flags: readonly string[];
   /** Names of its commands; for a command without any, none. */
   readonly commands: readonly string[];
+  /** What it needs besides flags, as help shows it: `<files..>`. */
+  readonly words: string;
 }
 
 const dashed = (name: string): string => `${name.length > 1 ? '--' : '-'}${name}`;
@@ -20,16 +22,8 @@ const meant = (word: string | null, prefix = ''): string => (word === null ? '' 
 export function usageError(message: string, argv: readonly string[], known: Known): CliError {
   const hint = `${['lm', ...known.path].join(' ')} --help`;
   const unknown = /^Unknown arguments?: ([^]*)$/.exec(message)?.[1];
-  if (unknown !== undefined) return usage(unknownArguments(unknown.split(', '), argv, known.flags).join(', '), hint);
+  if (unknown !== undefined) return usage(unknownArguments(unknown.split(', '), argv, known).join(', '), hint);
 
-  const word = /^Unknown commands?: ([^]*)$/.exec(message)?.[1];
-  if (word !== undefined) {
-    if (!known.commands.length) return usage(`one word too many: ${word}`, hint);
-    return usage(
-      `no command ${word}${meant(nearest(word, known.commands), ['lm', ...known.path, ''].join(' '))}`,
-      hint,
-    );
-  }
   const lacking = /^Not enough arguments following: (.*)$/.exec(message)?.[1];
   if (lacking !== undefined)
     return usage(`${dashed(lacking)} needs a value`, `${dashed(lacking)}=VALUE where the value begins with a dash`);
@@ -38,25 +32,38 @@ export function usageError(message: string, argv: readonly string[], known: Know
   if (missing !== undefined) return usage(`${missing.split(', ').map(dashed).join(', ')} is missing`, hint);
 
   if (message.startsWith('Not enough non-option arguments'))
-    return usage(`${known.path.join(' ')}: something is missing`, hint);
+    return usage(`${['lm', ...known.path].join(' ')} needs ${known.words}`, hint);
   return usage(message, hint);
 }
 
 // yargs lists what it doesn't know as it was written and in camelCase, flags and words alike.
-function unknownArguments(names: readonly string[], argv: readonly string[], flags: readonly string[]): string[] {
+function unknownArguments(
+  names: readonly string[],
+  argv: readonly string[],
+  { path, flags, commands }: Known,
+): string[] {
   const kebab = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
-  const dashes = argv.filter((word) => word.startsWith('-'));
+  const ends = argv.indexOf('--');
+  const dashes = argv.slice(0, ends < 0 ? argv.length : ends).filter((word) => word.startsWith('-'));
   const text = dashes.find((word) => /\s/.test(word.split('=')[0]!));
   if (text !== undefined)
     return [`${JSON.stringify(text)} was read as flags; write -- before a text that begins with a dash`];
-  return [...new Set(names.map((name) => (name.length > 1 ? kebab(name) : name)))].map((name) => {
+  const found = [...new Set(names.map((name) => (name.length > 1 ? kebab(name) : name)))].map((name) => {
     const isFlag = dashes.some((word) => {
       const flag = word.split('=')[0]!;
-      return (
-        flag.replace(/^-+(no-)?/, '') === name || kebab(flag.replace(/^-+/, '')) === name || !flag.startsWith('--')
-      );
+      return flag.replace(/^-+(no-)?/, '') === name || kebab(flag.replace(/^-+/, '')) === name || isCluster(flag, name);
     });
+    return { name, isFlag };
+  });
+  // Of words where a command should be, the first is the one.
+  const word = commands.length ? found.find(({ isFlag }) => !isFlag)?.name : undefined;
+  if (word !== undefined) return [`no command ${word}${meant(nearest(word, commands), ['lm', ...path, ''].join(' '))}`];
+  return found.map(({ name, isFlag }) => {
     if (!isFlag) return `one word too many: ${name}`;
     return `unknown flag ${dashed(name)}${name.length > 1 ? meant(nearest(name, flags), '--') : ''}`;
   });
 }
+
+// `-xyz` is x, y and z.
+const isCluster = (flag: string, name: string): boolean =>
+  /^-[^-]/.test(flag) && name.length === 1 && flag.includes(name);
