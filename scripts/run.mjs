@@ -39,6 +39,7 @@ const demonstration = [
   '0.8',
   '--top-p',
   '0.95',
+  '--context-shift',
 ];
 
 const packageFolders = () =>

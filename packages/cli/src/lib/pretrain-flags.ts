@@ -58,7 +58,7 @@ export const pretrainFlags: ReturnType<typeof flags> = {
     'max-steps': { ...positive, default: 2000, describe: 'updates' },
     'batch-size': { ...positive, alias: 'b', default: 12, describe: 'windows of text in a batch' },
     'gradient-accumulation': { ...positive, default: 1, describe: 'batches in an update' },
-    'learning-rate': { type: 'number', alias: 'lr', above: 0, default: 1e-3, describe: 'step size at its highest' },
+    'learning-rate': { type: 'number', alias: 'lr', above: 0, default: 3e-3, describe: 'step size at its highest' },
     'lr-scheduler': {
       type: 'choice',
       choices: ['constant', 'cosine', 'linear', 'plateau'],
