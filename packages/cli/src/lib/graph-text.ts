@@ -4,7 +4,7 @@ import type { Tensor } from '@brickwork/graph';
 import { usage } from './errors.ts';
 
 /** What writes a graph. */
-export type GraphWriter = (outputs: Readonly<Record<string, Tensor>>) => string;
+type GraphWriter = (outputs: Readonly<Record<string, Tensor>>) => string;
 
 /** The writer for a path; `-` gives a dump. @throws where the ending is another. */
 export function graphFormat(path: string): 'text' | 'mermaid' | 'dot' {
