@@ -28,7 +28,8 @@ export function generationOptions(asked: Settings, generationConfig: Json, confi
   const isSet = (name: keyof Settings): boolean => asked[name] !== undefined;
   const asksForChance = (['temperature', 'topK', 'topP', 'minP'] as const).some(isSet);
   const beams = (asked.numBeams ?? 1) > 1;
-  const samples = generationConfig['do_sample'] === true && asked.temperature !== 0 && !beams;
+  const samples =
+    generationConfig['do_sample'] === true && asked.doSample !== false && asked.temperature !== 0 && !beams;
   return defined({
     ...defined(general),
     ...(asksForChance ? { numBeams: undefined } : {}),

@@ -3,10 +3,7 @@ import { extname } from 'node:path';
 import type { Tensor } from '@brickwork/graph';
 import { usage } from './errors.ts';
 
-/** What writes a graph. */
-type GraphWriter = (outputs: Readonly<Record<string, Tensor>>) => string;
-
-/** The writer for a path; `-` gives a dump. @throws where the ending is another. */
+/** What is written to a path; `-` gives a dump. @throws where the ending is another. */
 export function graphFormat(path: string): 'text' | 'mermaid' | 'dot' {
   if (path === '-') return 'text';
   const format = ({ '.txt': 'text', '.mmd': 'mermaid', '.mermaid': 'mermaid', '.dot': 'dot', '.gv': 'dot' } as const)[

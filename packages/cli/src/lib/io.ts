@@ -68,11 +68,6 @@ export class Io {
     return this.#interrupts.watch();
   }
 
-  /** Whether the command was told to end: by Ctrl-C, a signal, or because nobody reads any more. */
-  get interrupted(): boolean {
-    return this.#interrupts.exitCode !== null;
-  }
-
   /** Waits until everything is written. @throws where that failed. */
   async end(): Promise<void> {
     if (!this.#readerLeft) await new Promise<void>((resolve) => this.stdout.write('', () => resolve()));
@@ -89,7 +84,7 @@ export class Io {
     if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') {
       this.#readerLeft = true;
       this.#interrupts.readerLeft();
-    } else this.#error = new CliError(`stdout can't be written to: ${error.message}`, { cause: error });
+    } else this.#error = new CliError(`stdout can’t be written to: ${error.message}`, { cause: error });
     this.#continue();
   };
   // Where notes can't be shown, the command goes on.

@@ -33,7 +33,8 @@ export function runOutput(given: string, resume: boolean): RunOutput {
     out,
     run,
     async tidy() {
-      if (!wasThere && !existsSync(join(run, 'state.safetensors'))) await rm(run, { recursive: true, force: true });
+      if (!wasThere && existsSync(run) && !existsSync(join(run, 'state.safetensors')))
+        await rm(run, { recursive: true, force: true });
     },
   };
 }
