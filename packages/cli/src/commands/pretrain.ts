@@ -103,6 +103,10 @@ async function tokenize(
   return data;
 }
 
+// How lm generate runs the model unless told otherwise: small models that always take the most probable token repeat
+// themselves.
+const sampling = { do_sample: true, temperature: 0.8, top_p: 0.95 };
+
 async function train(
   a: PretrainArgs,
   { tokenizer, files }: CorpusTokenizer,
@@ -119,7 +123,7 @@ async function train(
   const config = gpt2Config(a, tokenizer);
   const tell = async (event: object): Promise<void> => (a.json ? await io.writeJson(event) : undefined);
   const save = async (step: number, tensors: Parameters<typeof saveCheckpoint>[1]['tensors']): Promise<void> => {
-    await saveCheckpoint(out, { config, tensors, generationConfig: {}, files });
+    await saveCheckpoint(out, { config, tensors, generationConfig: sampling, files });
     await tell({ type: 'saved', step, path: out });
   };
   const heldOut = data.validation.length;
@@ -162,20 +166,17 @@ async function train(
       if (event.best && keepsBest) await save(event.step, weights);
       continue;
     }
-    await tell(
-      event.type === 'start' ? { ...event, trainTokens: data.train.length, validationTokens: heldOut } : event,
-    );
-    if (event.type === 'start')
+    if (event.type === 'start') {
+      await tell({ ...event, trainTokens: data.train.length, validationTokens: heldOut });
       note(
         `${count(event.parameters)} parameters, ${count(data.train.length)} tokens to train on, ${count(heldOut)} held out${event.step ? `; going on from step ${event.step}` : ''}`,
       );
-    else if (event.type === 'step') line.show(event);
-    else if (event.type === 'picture') note(`losses: ${event.path}`);
-    else if (event.type === 'warning') note(event.message);
-    else if (event.type === 'end') {
-      line.clear();
+      continue;
+    }
+    if (event.type === 'end') {
       if (event.aborted) {
-        io.note(
+        await tell(event);
+        note(
           event.step
             ? `Stopped after step ${event.step}; the checkpoint is in ${run}. To go on: the same command with --resume`
             : 'Stopped before the first step; nothing was written.',
@@ -191,5 +192,9 @@ async function train(
       }
       if (!a.json) await io.write(`${join(out, 'model.safetensors')}\n`);
     }
+    await tell(event);
+    if (event.type === 'step') line.show(event);
+    else if (event.type === 'picture') note(`losses: ${event.path}`);
+    else if (event.type === 'warning') note(event.message);
   }
 }
