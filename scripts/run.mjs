@@ -149,10 +149,12 @@ function isBuilt() {
     return stat.mtimeMs >= time || (stat.isDirectory() && readdirSync(path).some((name) => isNewer(join(path, name))));
   };
   const folders = packageFolders();
-  const sources = folders.flatMap((folder) => [join(folder, 'src'), join(folder, 'tsconfig.json')]);
+  const sources = folders.flatMap((folder) =>
+    ['src', 'tsconfig.json', 'package.json'].map((name) => join(folder, name)),
+  );
   return (
     folders.every((folder) => existsSync(join(folder, 'dist', 'index.js'))) &&
-    ![installed, at('tsconfig.json'), at('tsconfig.base.json'), ...sources].some(isNewer)
+    ![installed, at('tsconfig.json'), at('tsconfig.base.json'), at('scripts', 'bundle.mjs'), ...sources].some(isNewer)
   );
 }
 
@@ -164,6 +166,7 @@ function build() {
     if (!existsSync(built)) note('Building…');
     const started = new Date();
     step(process.execPath, [toolFile('tsc'), '-b', root]);
+    step(process.execPath, [at('scripts', 'bundle.mjs')]);
     writeFileSync(built, '');
     utimesSync(built, started, started); // a file that changed meanwhile is newer
   });
