@@ -67,6 +67,14 @@ test('bfloat16 weights are widened', async () => {
   expect(await firstLogits()).toEqual(expected);
 });
 
+test('loading tells how far it is, and stops where it is asked to', async () => {
+  await saveCheckpoint(folder, { config, tensors: tensorsOf() });
+  const heard: [number, number][] = [];
+  await loadModel(folder, { onProgress: (done, total) => heard.push([done, total]) });
+  expect(heard.at(-1)![0]).toBe(heard.at(-1)![1]);
+  await expect(loadModel(folder, { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
+});
+
 describe('refused', () => {
   const without = (name: string): Map<string, HostTensor> => {
     const tensors = tensorsOf();

@@ -1,11 +1,10 @@
 // A language model as its folder holds it: configuration, weights, tokenizer, and what runs them.
 import { parameters } from '@brickwork/nn';
-import { loadCheckpoint, type CompileOptions, type HostTensor } from '@brickwork/runtime';
+import { loadCheckpoint, type CompileOptions, type HostTensor, type LoadCheckpointOptions } from '@brickwork/runtime';
 import { loadTokenizer, type Tokenizer } from '@brickwork/tokenizer';
 import { architectureOf } from './architectures/index.ts';
 import type { CausalLM } from './causal-lm.ts';
 import { CachedDecoder } from './decoder.ts';
-
 import { loadWeights } from './weights.ts';
 
 /** A causal language model ready to run. */
@@ -25,10 +24,14 @@ export interface LanguageModel {
 /**
  * Opens a model folder in the Hugging Face layout: config.json, model.safetensors and, once asked for, tokenizer.json.
  *
+ * @param options an AbortSignal, and a callback that hears how many bytes of how many were read.
  * @throws where a file is missing or broken, the architecture isn't known, or the weights contradict the config.
  */
-export async function loadModel(folder: string): Promise<LanguageModel> {
-  const { config, generationConfig, tensors } = await loadCheckpoint(folder);
+export async function loadModel(
+  folder: string,
+  options: Pick<LoadCheckpointOptions, 'signal' | 'onProgress'> = {},
+): Promise<LanguageModel> {
+  const { config, generationConfig, tensors } = await loadCheckpoint(folder, options);
   const { build, sanitize } = architectureOf(config);
   const model = build(config);
   const weights = loadWeights(parameters(model), tensors, { sanitize, tied: ['lm_head.weight'] });
