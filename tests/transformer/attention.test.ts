@@ -10,6 +10,7 @@ import {
   MultiHeadAttention,
   paddingMask,
   sinusoidalPositions,
+  slidingMask,
   TransformerBlock,
 } from '../../packages/transformer/src/index.ts';
 import { checkBrick } from '../check-brick.ts';
@@ -22,17 +23,18 @@ const softmax = (v: readonly number[]): number[] => {
   return e.map((x) => x / total(e));
 };
 
-/** softmax(q k' · scale + mask) v, position by position; `sees` says which keys a query may look at. */
+/** softmax(q k' · scale + mask) v, position by position; `sees` says which keys a query may look at. Heads may share keys. */
 function reference(q: Nd, k: Nd, v: Nd, sees: (b: number, t: number, s: number) => boolean, scale?: number): Nd {
   const [B, H, T, D] = q.shape as [number, number, number, number];
   const [S, E] = [k.shape[2]!, v.shape[3]!];
+  const own = (h: number): number => Math.floor((h * k.shape[1]!) / H);
   const by = scale ?? 1 / Math.sqrt(D);
   return nd([B, H, T, E], (b, h, t, e) => {
     const keys = Array.from({ length: S }, (_, s) => s).filter((s) => sees(b, t, s));
     const weights = softmax(
-      keys.map((s) => by * total(Array.from({ length: D }, (_, d) => at(q, b, h, t, d) * at(k, b, h, s, d)))),
+      keys.map((s) => by * total(Array.from({ length: D }, (_, d) => at(q, b, h, t, d) * at(k, b, own(h), s, d)))),
     );
-    return total(keys.map((s, i) => weights[i]! * at(v, b, h, s, e)));
+    return total(keys.map((s, i) => weights[i]! * at(v, b, own(h), s, e)));
   });
 }
 const all = (): boolean => true;
@@ -91,6 +93,42 @@ test('attention: keys and values of the past give what one longer source gives',
       attention(q, k, v, evaluating(), { past: { key: pk, value: pv }, mask: constant(mask, [3, 8]) }),
     [now, now, now, before, before],
     { reference: (q, k, v, pk, pv) => reference(q, join(pk!, k), join(pv!, v), (_b, t, s) => s <= t + 5) },
+  );
+});
+
+test.each([1, 2])('attention: 4 heads of queries share %i of keys and values', async (K) => {
+  const [queries, keys] = [
+    [2, 4, 5, 4],
+    [2, K, 5, 4],
+  ];
+  const named = (heads: number): (string | number)[] => ['B', heads, 'T', 4];
+  await checkOp(
+    plain((q) => slidingMask(q, 2, 3)),
+    [queries, keys, keys],
+    {
+      reference: (q, k, v) => reference(q, k, v, (_b, t, s) => s <= t && t - s < 3),
+      symbolic: [named(4), named(K), named(K)],
+    },
+  );
+  const padding = (): Tensor => paddingMask(constant(BigInt64Array.of(1n, 1n, 1n, 1n, 1n, 1n, 1n, 0n, 0n, 0n), [2, 5]));
+  await checkOp(plain(padding), [queries, keys, keys], {
+    reference: (q, k, v) => reference(q, k, v, (b, _t, s) => b === 0 || s < 2),
+  });
+});
+
+test('attention: heads that share keys, with a past', async () => {
+  const [now, one, before] = [
+    [2, 4, 1, 4],
+    [2, 2, 1, 4],
+    [2, 2, 5, 4],
+  ];
+  const join = (a: Nd, b: Nd): Nd =>
+    nd([2, 2, 6, 4], (i, h, s, d) => (s < 5 ? at(a, i, h, s, d) : at(b, i, h, s - 5, d)));
+  await checkOp(
+    (q: Tensor, k: Tensor, v: Tensor, pk: Tensor, pv: Tensor) =>
+      attention(q, k, v, evaluating(), { past: { key: pk, value: pv } }),
+    [now, one, one, before, before],
+    { reference: (q, k, v, pk, pv) => reference(q, join(pk!, k), join(pv!, v), all) },
   );
 });
 

@@ -1,6 +1,18 @@
 // Scaled dot-product attention (Vaswani et al., 2017): every query takes a mean of the values, weighted by how well it
 // matches their keys.
-import { concat, matmul, mul, override, show, softmax, splitLike, sub, sum, type Tensor } from '@brickwork/graph';
+import {
+  concat,
+  matmul,
+  mul,
+  override,
+  show,
+  softmax,
+  splitLike,
+  sub,
+  sum,
+  unsqueeze,
+  type Tensor,
+} from '@brickwork/graph';
 import { dropoutMask, type Context } from '@brickwork/nn';
 
 /** Keys and values of earlier tokens, (B, H, P, D) each, which stay where they are. */
@@ -27,6 +39,9 @@ export const masked = -1e9;
 /**
  * softmax(q k' · scale + mask) v for queries (B, H, T, D), keys (B, H, S, D) and values (B, H, S, E): (B, H, T, E).
  *
+ * Keys and values may have fewer heads K, each serving H/K heads of queries in a row (grouped queries, Ainslie et al.,
+ * 2023; K = 1 is Shazeer's of 2019).
+ *
  * The gradient keeps the weights P of the forward pass: with g the gradient of the result o,
  * dv = P' g, dP = g v', dS = P (dP - sum(g o)), dq = dS k · scale, dk = dS' q · scale.
  */
@@ -38,12 +53,14 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: Atte
     v.rank !== 4 ||
     k.shape[3] !== D ||
     k.shape[2] !== v.shape[2] ||
-    k.shape[1] !== q.shape[1]
+    k.shape[1] !== v.shape[1] ||
+    Number(q.shape[1]) % Number(k.shape[1])
   )
     throw new Error(
-      `attention: q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)}; needs (B, H, T, D), (B, H, S, D), (B, H, S, E)`,
+      `attention: q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)}; needs (B, H, T, D), (B, K, S, D), (B, K, S, E) with H a multiple of K`,
     );
   const { mask = null, scale = 1 / Math.sqrt(D as number), dropout = 0, past = null } = o;
+  if (q.shape[1] !== k.shape[1]) return grouped(q, k, v, ctx, { ...o, mask, scale });
   if (past) return withPast(q, k, v, past, mask, scale);
   const scores = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)
   const P = softmax(mask ? scores.add(mask) : scores); // (B, H, T, S)
@@ -60,6 +77,29 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: Atte
       matmul(weights, g, { transA: true }),
     ];
   });
+}
+
+// The queries of a group stand one after the other along T, so that each head of keys is read once for all of them.
+// Where T isn't known while tracing, the keys and values are repeated instead.
+function grouped(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: AttentionOptions): Tensor {
+  const [B, H, T, D] = q.shape as [number, number, number | string, number];
+  const K = k.shape[1] as number;
+  const n = H / K;
+  const { mask = null, past = null } = o;
+  if (typeof T === 'string') {
+    const wide = past && { key: repeatHeads(past.key, n), value: repeatHeads(past.value, n) };
+    return attention(q, repeatHeads(k, n), repeatHeads(v, n), ctx, { ...o, past: wide });
+  }
+  const rows = q.reshape([B, K, n * T, D]);
+  // All rows of the mask, once for each query of a group.
+  const masks = mask && mask.shape.at(-2) !== 1 ? concat(Array<Tensor>(n).fill(mask), mask.rank - 2) : mask;
+  return attention(rows, k, v, ctx, { ...o, mask: masks }).reshape([B, H, T, v.shape[3]!]);
+}
+
+// Each head n times: (B, K, S, D) to (B, n K, S, D).
+function repeatHeads(x: Tensor, n: number): Tensor {
+  const [B, K, S, D] = x.shape as [number, number, number, number];
+  return concat(Array<Tensor>(n).fill(unsqueeze(x, 2)), 2).reshape([B, K * n, S, D]);
 }
 
 // The keys and values of the past are never joined to the new ones, only their scores are: (B, H, T, P + S).

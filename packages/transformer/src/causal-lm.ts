@@ -31,6 +31,8 @@ export interface CausalLM {
   /** How many positions it can see. */
   readonly contextLength: number;
   readonly layers: number;
+  /** How many positions back a token sees, itself included; all where null or left out. */
+  readonly slidingWindow?: number | null;
   /** Heads of keys and values, and the width of each. */
   readonly cacheHeads: number;
   readonly headWidth: number;

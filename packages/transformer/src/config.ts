@@ -31,10 +31,11 @@ export function readConfig<T extends object>(
     if (typeof standard === 'number' || standard === null) {
       if (value === null) return [field, null];
       if (typeof value !== 'number' || !Number.isFinite(value)) say(field, value, 'a number');
-      const whole = standard === null || Number.isInteger(standard);
+      const isProbability = /(_pdrop|dropout)$/.test(field);
+      const whole = !isProbability && !field.endsWith('_theta') && (standard === null || Number.isInteger(standard));
       if (whole && !(Number.isSafeInteger(value) && (value as number) > 0)) say(field, value, 'a whole number above 0');
       if (!whole && (value as number) < 0) say(field, value, 'a number from 0');
-      if (field.endsWith('_pdrop') && !((value as number) >= 0 && (value as number) < 1))
+      if (isProbability && !((value as number) >= 0 && (value as number) < 1))
         say(field, value, 'a probability below 1');
     } else if (typeof value !== typeof standard) say(field, value, `a ${typeof standard}`);
     return [field, value];

@@ -80,7 +80,11 @@ export class CachedDecoder implements Decoder {
     const { layers, cacheHeads: H, headWidth: D } = this.#model;
     const P = this.#capacity;
     const mask = new Float32Array(B * (P + 1));
-    this.#lengths.forEach((length, row) => mask.fill(masked, row * (P + 1) + length, row * (P + 1) + P));
+    const { slidingWindow } = this.#model;
+    this.#lengths.forEach((length, row) => {
+      mask.fill(masked, row * (P + 1) + length, row * (P + 1) + P);
+      if (slidingWindow) mask.fill(masked, row * (P + 1), row * (P + 1) + Math.max(0, length - slidingWindow + 1));
+    });
     const feeds: Record<string, HostTensor> = {
       input_ids: hostTensor(BigInt64Array.from(ids, BigInt), [B, 1]),
       positions: hostTensor(BigInt64Array.from(this.#lengths, BigInt), [B, 1]),

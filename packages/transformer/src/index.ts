@@ -1,5 +1,8 @@
 export * from './architectures/gpt2.ts';
 export * from './architectures/index.ts';
+export * from './architectures/llama.ts';
+export * from './architectures/mistral.ts';
+export * from './architectures/qwen2.ts';
 export * from './attention.ts';
 export * from './block.ts';
 export * from './causal-lm.ts';
@@ -20,6 +23,7 @@ export * from './mask.ts';
 export * from './model.ts';
 export * from './multi-head-attention.ts';
 export * from './positions.ts';
+export * from './rope.ts';
 export * from './samplers/frequency-penalty.ts';
 export * from './samplers/logits-processor.ts';
 export * from './samplers/min-p.ts';

@@ -1,5 +1,5 @@
 // Which positions may look at which: additive masks of 0 and a large negative number.
-import { cast, constant, greater, range, sizeOf, sub, unsqueeze, where, type Tensor } from '@brickwork/graph';
+import { cast, constant, greater, less, range, sizeOf, sub, unsqueeze, where, type Tensor } from '@brickwork/graph';
 import { masked } from './attention.ts';
 
 /** Position i sees positions up to i: (T, T), for the T positions of axis `axis` of `x`. */
@@ -12,6 +12,21 @@ export function causalMask(x: Tensor, axis: number): Tensor {
   }
   const at = range(sizeOf(x, axis), T); // (T)
   return where(greater(unsqueeze(at, 0), unsqueeze(at, 1)), masked, 0); // (T, T)
+}
+
+/** As {@link causalMask}, but position i sees only the last `window` positions, itself included; all where null. */
+export function slidingMask(x: Tensor, axis: number, window: number | null): Tensor {
+  const T = x.shape[axis]!;
+  const causal = causalMask(x, axis);
+  if (window === null || (typeof T === 'number' && T <= window)) return causal;
+  if (typeof T === 'number') {
+    const data = new Float32Array(T * T);
+    for (let i = window; i < T; i++) data.fill(masked, i * T, i * T + i - window + 1);
+    return causal.add(constant(data, [T, T]));
+  }
+  const at = range(sizeOf(x, axis), T); // (T)
+  const earliest = sub(unsqueeze(at, 1), constant(BigInt64Array.of(BigInt(window - 1)), [])); // (T, 1)
+  return causal.add(where(less(unsqueeze(at, 0), earliest), masked, 0)); // (T, T)
 }
 
 /** Keys where `attentionMask` (B, S), int64 as Hugging Face passes it, is 0 are hidden: (B, 1, 1, S). */

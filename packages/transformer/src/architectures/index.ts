@@ -1,6 +1,9 @@
 // Which class builds the model that config.json calls by `model_type`.
 import type { CausalLM } from '../causal-lm.ts';
 import { GPT2LMHeadModel } from './gpt2.ts';
+import { LlamaForCausalLM } from './llama.ts';
+import { MistralForCausalLM } from './mistral.ts';
+import { Qwen2ForCausalLM } from './qwen2.ts';
 
 /** How one architecture is built and its weights are read. */
 export interface Architecture {
@@ -9,6 +12,9 @@ export interface Architecture {
   /** The name here of a tensor in a checkpoint; null where the tensor is not a weight. */
   sanitize(name: string): string | null;
 }
+
+// Names as they are, but for the tables of frequencies that old checkpoints carry.
+const sanitize = (name: string): string | null => (name.endsWith('.rotary_emb.inv_freq') ? null : name);
 
 /** Architectures by `model_type`. */
 export const architectures: Readonly<Record<string, Architecture>> = {
@@ -20,6 +26,9 @@ export const architectures: Readonly<Record<string, Architecture>> = {
       return /^(wte|wpe|h|ln_f)\./.test(name) ? `transformer.${name}` : name;
     },
   },
+  llama: { build: (config) => new LlamaForCausalLM(config), sanitize },
+  mistral: { build: (config) => new MistralForCausalLM(config), sanitize },
+  qwen2: { build: (config) => new Qwen2ForCausalLM(config), sanitize },
 };
 
 /** The architecture of a config.json, or an error that lists those known. */

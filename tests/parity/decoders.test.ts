@@ -1,4 +1,4 @@
-// GPT-2 against PyTorch: logits to 1e-4 and gradients to 1e-3 of each tensor's largest value, as float32 sums in another
+// Decoders against PyTorch: logits to 1e-4 and gradients to 1e-3 of each tensor's largest value, as float32 sums in another
 // order differ by about 1e-6; the loss to 1e-5; greedy continuations exactly.
 import { describe, expect, test } from 'vitest';
 import { gradients, input, type Shape } from '../../packages/graph/src/index.ts';
@@ -13,7 +13,7 @@ function open(f: Fixture): { model: CausalLM; weights: ReturnType<typeof loadWei
   return { model, weights: loadWeights(parameters(model), f.weights, { sanitize }) };
 }
 
-describe.skipIf(!hasShared).each(['gpt2', 'gpt2_beam'])('%s (needs ../shared)', (name) => {
+describe.skipIf(!hasShared).each(['gpt2', 'gpt2_beam', 'llama', 'mistral', 'qwen2'])('%s (needs ../shared)', (name) => {
   test('logits, loss and every gradient are PyTorch’s', async () => {
     const f = await fixture(name);
     const { model, weights } = open(f);
