@@ -13,7 +13,7 @@ function open(f: Fixture): { model: CausalLM; weights: ReturnType<typeof loadWei
   return { model, weights: loadWeights(parameters(model), f.weights, { sanitize }) };
 }
 
-describe.skipIf(!hasShared).each(['gpt2', 'gpt2_beam', 'llama', 'mistral', 'qwen2'])('%s (needs ../shared)', (name) => {
+describe.skipIf(!hasShared).each(['gpt2', 'gpt2_beam', 'gpt_neox', 'llama', 'mistral', 'qwen2'])('%s (needs ../shared)', (name) => {
   test('logits, loss and every gradient are PyTorch’s', async () => {
     const f = await fixture(name);
     const { model, weights } = open(f);

@@ -32,7 +32,8 @@ export function readConfig<T extends object>(
       if (value === null) return [field, null];
       if (typeof value !== 'number' || !Number.isFinite(value)) say(field, value, 'a number');
       const isProbability = /(_pdrop|dropout)$/.test(field);
-      const whole = !isProbability && !field.endsWith('_theta') && (standard === null || Number.isInteger(standard));
+      const whole =
+        !isProbability && !/_(theta|base)$/.test(field) && (standard === null || Number.isInteger(standard));
       if (whole && !(Number.isSafeInteger(value) && (value as number) > 0)) say(field, value, 'a whole number above 0');
       if (!whole && (value as number) < 0) say(field, value, 'a number from 0');
       if (isProbability && !((value as number) >= 0 && (value as number) < 1))

@@ -1,3 +1,4 @@
+export * from './architectures/gpt-neox.ts';
 export * from './architectures/gpt2.ts';
 export * from './architectures/index.ts';
 export * from './architectures/llama.ts';

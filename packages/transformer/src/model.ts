@@ -34,7 +34,7 @@ export async function loadModel(
   const { config, generationConfig, tensors } = await loadCheckpoint(folder, options);
   const { build, sanitize } = architectureOf(config);
   const model = build(config);
-  const weights = loadWeights(parameters(model), tensors, { sanitize, tied: ['lm_head.weight'] });
+  const weights = loadWeights(parameters(model), tensors, { sanitize, tied: ['lm_head.weight', 'embed_out.weight'] });
   return {
     model,
     weights,

@@ -1,5 +1,6 @@
 // Which class builds the model that config.json calls by `model_type`.
 import type { CausalLM } from '../causal-lm.ts';
+import { GPTNeoXForCausalLM } from './gpt-neox.ts';
 import { GPT2LMHeadModel } from './gpt2.ts';
 import { LlamaForCausalLM } from './llama.ts';
 import { MistralForCausalLM } from './mistral.ts';
@@ -25,6 +26,11 @@ export const architectures: Readonly<Record<string, Architecture>> = {
       if (/\.attn\.(masked_)?bias$/.test(name)) return null;
       return /^(wte|wpe|h|ln_f)\./.test(name) ? `transformer.${name}` : name;
     },
+  },
+  gpt_neox: {
+    build: (config) => new GPTNeoXForCausalLM(config),
+    // Old checkpoints carry the causal mask and the frequencies as buffers.
+    sanitize: (name) => (/\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/.test(name) ? null : name),
   },
   llama: { build: (config) => new LlamaForCausalLM(config), sanitize },
   mistral: { build: (config) => new MistralForCausalLM(config), sanitize },
