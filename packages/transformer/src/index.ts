@@ -23,6 +23,7 @@ export * from './generation/tokens.ts';
 export * from './mask.ts';
 export * from './model.ts';
 export * from './multi-head-attention.ts';
+export * from './next-token-loss.ts';
 export * from './positions.ts';
 export * from './rope.ts';
 export * from './samplers/frequency-penalty.ts';

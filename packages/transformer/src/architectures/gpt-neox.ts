@@ -1,21 +1,13 @@
 // GPT-NeoX (Black et al., 2022; Pythia, Biderman et al., 2023): attention and feed-forward side by side on one residual,
 // and rotary positions on a part of each head's channels.
-import { concat, constant, matmul, show, slice, type Tensor } from '@brickwork/graph';
-import {
-  activation,
-  dropout,
-  Embedding,
-  LayerNorm,
-  Linear,
-  linearCrossEntropy,
-  normal,
-  parameter,
-} from '@brickwork/nn';
+import { concat, matmul, show, slice, type Tensor } from '@brickwork/graph';
+import { activation, dropout, Embedding, LayerNorm, Linear, normal, parameter } from '@brickwork/nn';
 import type { Activation, Context, Parameter } from '@brickwork/nn';
 import { attention, type Past } from '../attention.ts';
 import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
 import { causalMask, paddingMask } from '../mask.ts';
+import { nextTokenLoss } from '../next-token-loss.ts';
 import { rotaryFrequencies, rotate, rotation, type RotaryFrequencies, type Rotation } from '../rope.ts';
 
 /** The fields of config.json that change the computation, with Hugging Face's defaults. */
@@ -213,17 +205,7 @@ export class GPTNeoXForCausalLM implements CausalLM {
     return matmul(hidden, this.embed_out.weight, { transB: true }); // (…, V)
   }
 
-  loss(
-    ids: Tensor,
-    labels: Tensor,
-    ctx: Context,
-    { shift = true, ...o }: ForwardOptions & { shift?: boolean } = {},
-  ): Tensor {
-    const [B, T] = ids.shape as [number, number];
-    const { last } = this.forward(ids, ctx, o);
-    const none = constant(new BigInt64Array(B).fill(-100n), [B, 1]);
-    const next = shift ? concat([slice(labels, 1, 1), none], 1) : labels; // (B, T)
-    const { hidden_size: C } = this.config;
-    return linearCrossEntropy(last.reshape([B * T, C]), this.embed_out.weight, next.reshape([B * T])).loss;
+  loss(ids: Tensor, labels: Tensor, ctx: Context, o: ForwardOptions & { shift?: boolean } = {}): Tensor {
+    return nextTokenLoss(this.forward(ids, ctx, o).last, this.embed_out.weight, labels, o);
   }
 }

@@ -1,20 +1,12 @@
 // GPT-2 (Radford et al., 2019): a pre-norm Transformer decoder with learned positions and a tied head.
-import { concat, constant, matmul, range, show, sizeOf, slice, split, squeeze, type Tensor } from '@brickwork/graph';
-import {
-  activation,
-  Conv1D,
-  dropout,
-  Embedding,
-  LayerNorm,
-  linearCrossEntropy,
-  normal,
-  parameter,
-} from '@brickwork/nn';
+import { matmul, range, show, sizeOf, slice, split, squeeze, type Tensor } from '@brickwork/graph';
+import { activation, Conv1D, dropout, Embedding, LayerNorm, normal, parameter } from '@brickwork/nn';
 import type { Activation, Context, Parameter } from '@brickwork/nn';
 import { attention, type Past } from '../attention.ts';
 import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
 import { causalMask, paddingMask } from '../mask.ts';
+import { nextTokenLoss } from '../next-token-loss.ts';
 
 /** The fields of config.json that change the computation, with Hugging Face's defaults. */
 export interface GPT2Config {
@@ -198,17 +190,7 @@ export class GPT2LMHeadModel implements CausalLM {
     return matmul(hidden, this.lm_head.weight, { transB: true }); // (…, V)
   }
 
-  loss(
-    ids: Tensor,
-    labels: Tensor,
-    ctx: Context,
-    { shift = true, ...o }: ForwardOptions & { shift?: boolean } = {},
-  ): Tensor {
-    const [B, T] = ids.shape as [number, number];
-    const { last } = this.forward(ids, ctx, o);
-    const none = constant(new BigInt64Array(B).fill(-100n), [B, 1]);
-    const next = shift ? concat([slice(labels, 1, 1), none], 1) : labels; // (B, T)
-    return linearCrossEntropy(last.reshape([B * T, this.config.n_embd]), this.lm_head.weight, next.reshape([B * T]))
-      .loss;
+  loss(ids: Tensor, labels: Tensor, ctx: Context, o: ForwardOptions & { shift?: boolean } = {}): Tensor {
+    return nextTokenLoss(this.forward(ids, ctx, o).last, this.lm_head.weight, labels, o);
   }
 }

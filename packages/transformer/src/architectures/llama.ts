@@ -1,11 +1,12 @@
 // Llama (Touvron et al., 2023; 2 and 3 after it): RMSNorm, rotary positions, grouped queries, a gated feed-forward.
-import { concat, constant, matmul, show, slice, type Tensor } from '@brickwork/graph';
-import { activation, Embedding, Linear, linearCrossEntropy, normal, parameter, RMSNorm } from '@brickwork/nn';
+import { matmul, show, type Tensor } from '@brickwork/graph';
+import { activation, Embedding, Linear, normal, parameter, RMSNorm } from '@brickwork/nn';
 import type { Activation, Context, Parameter } from '@brickwork/nn';
 import { attention, type Past } from '../attention.ts';
 import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
 import { paddingMask, slidingMask } from '../mask.ts';
+import { nextTokenLoss } from '../next-token-loss.ts';
 import { rotaryFrequencies, rotate, rotation, type RotaryFrequencies, type Rotation } from '../rope.ts';
 
 /** The fields of config.json that change the computation, with Hugging Face's defaults. */
@@ -211,20 +212,7 @@ export class LlamaForCausalLM implements CausalLM {
     return matmul(hidden, this.lm_head.weight, { transB: true }); // (…, V)
   }
 
-  loss(
-    ids: Tensor,
-    labels: Tensor,
-    ctx: Context,
-    { shift = true, ...o }: ForwardOptions & { shift?: boolean } = {},
-  ): Tensor {
-    const [B, T] = ids.shape as [number, number];
-    const { last } = this.forward(ids, ctx, o);
-    const none = constant(new BigInt64Array(B).fill(-100n), [B, 1]);
-    const next = shift ? concat([slice(labels, 1, 1), none], 1) : labels; // (B, T)
-    return linearCrossEntropy(
-      last.reshape([B * T, this.config.hidden_size]),
-      this.lm_head.weight,
-      next.reshape([B * T]),
-    ).loss;
+  loss(ids: Tensor, labels: Tensor, ctx: Context, o: ForwardOptions & { shift?: boolean } = {}): Tensor {
+    return nextTokenLoss(this.forward(ids, ctx, o).last, this.lm_head.weight, labels, o);
   }
 }
