@@ -53,9 +53,7 @@ export class CachedDecoder implements Decoder {
     prompts.forEach((prompt, row) => prompt.forEach((id, t) => (ids[row * T + t] = BigInt(id))));
     const rows = BigInt64Array.from(prompts, (p, row) => BigInt(row * T + p.length - 1));
     this.#prefill ??= this.#compile(tracePrefill(this.#model));
-    const out = await (
-      await this.#prefill
-    ).run(this.#feeds({ input_ids: hostTensor(ids, [B, T]), rows: hostTensor(rows, [B]) }));
+    const out = await (await this.#prefill).run({ input_ids: hostTensor(ids, [B, T]), rows: hostTensor(rows, [B]) });
     this.#lengths = prompts.map(() => 0);
     this.#capacity = 0;
     this.#cache = [];
@@ -95,7 +93,7 @@ export class CachedDecoder implements Decoder {
       feeds[`past.${layer}.value`] = hostTensor(this.#cache[2 * layer + 1]!, [B, H, P, D]);
     }
     this.#decode ??= this.#compile(traceDecode(this.#model));
-    const out = await (await this.#decode).run(this.#feeds(feeds));
+    const out = await (await this.#decode).run(feeds);
     this.#store(
       out['present']!.data as Float32Array,
       1,
@@ -127,12 +125,11 @@ export class CachedDecoder implements Decoder {
     for (const program of programs) await (await program)?.dispose();
   }
 
-  #compile(outputs: Record<string, Tensor>): Promise<Program> {
-    return compile(outputs, this.#options);
-  }
-
-  #feeds(own: Record<string, HostTensor>): Map<string, HostTensor> {
-    return new Map([...this.#weights, ...Object.entries(own)]);
+  // The weights stay with the program, so that a step gives it only what is new.
+  async #compile(outputs: Record<string, Tensor>): Promise<Program> {
+    const program = await compile(outputs, this.#options);
+    await program.bind(this.#weights);
+    return program;
   }
 
   #check(ids: readonly number[], row: number | null): void {

@@ -36,4 +36,5 @@ export * from './samplers/temperature.ts';
 export * from './samplers/top-candidates.ts';
 export * from './samplers/top-k.ts';
 export * from './samplers/top-p.ts';
+export * from './through-blocks.ts';
 export * from './weights.ts';

@@ -32,9 +32,9 @@ export async function loadModel(
   options: Pick<LoadCheckpointOptions, 'signal' | 'onProgress'> = {},
 ): Promise<LanguageModel> {
   const { config, generationConfig, tensors } = await loadCheckpoint(folder, options);
-  const { build, sanitize } = architectureOf(config);
+  const { build, ...names } = architectureOf(config);
   const model = build(config);
-  const weights = loadWeights(parameters(model), tensors, { sanitize, tied: ['lm_head.weight', 'embed_out.weight'] });
+  const weights = loadWeights(parameters(model), tensors, names);
   return {
     model,
     weights,

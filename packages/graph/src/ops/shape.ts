@@ -289,7 +289,7 @@ export function concat(xs: readonly Tensor[], axis: number): Tensor {
   return xs.length === 1 ? xs[0]! : apply(Concat, xs, { axis: at });
 }
 
-const Split: Op<{ axis: number; sizes: readonly number[] }> = {
+const Split: Op<{ axis: number; sizes: readonly Dim[] }> = {
   name: 'Split',
   infer: ([x], { axis, sizes }) => sizes.map((n) => x!.shape.map((d, i) => (i === axis ? n : d))),
   onnx: ({ axis }) => ({ axis }),
@@ -323,20 +323,8 @@ export function splitLike(x: Tensor, like: readonly Tensor[], axis: number): Ten
     like.map((t) => slice(shapeOf(t), 0, at, at + 1)),
     0,
   );
-  return applyAll(SplitLike, [x, lengths], { axis: at, sizes });
+  return applyAll(Split, [x, lengths], { axis: at, sizes });
 }
-const SplitLike: Op<{ axis: number; sizes: readonly Dim[] }> = {
-  name: 'Split',
-  infer: ([x], { axis, sizes }) => sizes.map((n) => x!.shape.map((d, i) => (i === axis ? n : d))),
-  onnx: ({ axis }) => ({ axis }),
-  grad: (gs, _x, ys, { axis }) => [
-    concat(
-      gs.map((g, i) => g ?? zerosLike(ys[i]!)),
-      axis,
-    ),
-    null,
-  ],
-};
 
 /** Joins all axes from `axis` on into one: (N, C, H, W) gives (N, C·H·W). */
 export function flatten(x: Tensor, axis = 1): Tensor {

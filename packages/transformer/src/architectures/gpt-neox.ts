@@ -9,6 +9,7 @@ import { readConfig } from '../config.ts';
 import { causalMask, paddingMask } from '../mask.ts';
 import { nextTokenLoss } from '../next-token-loss.ts';
 import { rotaryFrequencies, rotate, rotation, type RotaryFrequencies, type Rotation } from '../rope.ts';
+import { throughBlocks, type BlockOutput } from '../through-blocks.ts';
 
 /** The fields of config.json that change the computation, with Hugging Face's defaults. */
 export interface GPTNeoXConfig {
@@ -114,7 +115,7 @@ class Block {
     this.attention = new Attention(c, turning);
     this.mlp = new MLP(c);
   }
-  forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): { x: Tensor; present: Past } {
+  forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): BlockOutput {
     const { hidden_dropout: p, use_parallel_residual } = this.#c;
     const { y, present } = this.attention.forward(this.input_layernorm.forward(x), ctx, at, mask, past);
     const attended = x.add(dropout(y, p, ctx));
@@ -188,17 +189,14 @@ export class GPTNeoXForCausalLM implements CausalLM {
     let mask = o.mask ?? causalMask(ids, 1);
     if (o.attentionMask) mask = mask.add(paddingMask(o.attentionMask));
     const at = rotation(this.#frequencies, ids, o.positions ?? null);
-    let x = dropout(embed_in.forward(ids), this.config.hidden_dropout, ctx); // (B, T, C)
-    const all = [x];
-    const present: Past[] = [];
-    layers.forEach((block, layer) => {
-      const out = block.forward(x, ctx, at, mask, o.past?.[layer] ?? null);
-      x = out.x;
-      all.push(x);
-      present.push(out.present);
-    });
-    const last = final_layer_norm.forward(x);
-    return { last, all: [...all.slice(0, -1), last], present };
+    const x = dropout(embed_in.forward(ids), this.config.hidden_dropout, ctx); // (B, T, C)
+    return throughBlocks(
+      x,
+      layers,
+      o.past,
+      (block, input, past) => block.forward(input, ctx, at, mask, past),
+      final_layer_norm,
+    );
   }
 
   head(hidden: Tensor): Tensor {

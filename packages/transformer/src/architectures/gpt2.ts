@@ -7,6 +7,7 @@ import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
 import { causalMask, paddingMask } from '../mask.ts';
 import { nextTokenLoss } from '../next-token-loss.ts';
+import { throughBlocks, type BlockOutput } from '../through-blocks.ts';
 
 /** The fields of config.json that change the computation, with Hugging Face's defaults. */
 export interface GPT2Config {
@@ -100,7 +101,7 @@ class Block {
     this.ln_2 = new LayerNorm(c.n_embd, { epsilon });
     this.mlp = new MLP(c);
   }
-  forward(x: Tensor, ctx: Context, mask: Tensor, past: Past | null): { x: Tensor; present: Past } {
+  forward(x: Tensor, ctx: Context, mask: Tensor, past: Past | null): BlockOutput {
     const { y, present } = this.attn.forward(this.ln_1.forward(x), ctx, mask, past);
     const h = x.add(y);
     return { x: h.add(this.mlp.forward(this.ln_2.forward(h), ctx)), present };
@@ -173,17 +174,8 @@ export class GPT2LMHeadModel implements CausalLM {
       : typeof T === 'number'
         ? slice(wpe.weight, 0, 0, T) // (T, C)
         : wpe.forward(range(sizeOf(ids, 1), T));
-    let x = dropout(wte.forward(ids).add(positions), this.config.embd_pdrop, ctx); // (B, T, C)
-    const all = [x];
-    const present: Past[] = [];
-    h.forEach((block, layer) => {
-      const out = block.forward(x, ctx, mask, o.past?.[layer] ?? null);
-      x = out.x;
-      all.push(x);
-      present.push(out.present);
-    });
-    const last = ln_f.forward(x);
-    return { last, all: [...all.slice(0, -1), last], present };
+    const x = dropout(wte.forward(ids).add(positions), this.config.embd_pdrop, ctx); // (B, T, C)
+    return throughBlocks(x, h, o.past, (block, input, past) => block.forward(input, ctx, mask, past), ln_f);
   }
 
   head(hidden: Tensor): Tensor {

@@ -12,15 +12,21 @@ export interface Architecture {
   build(config: Readonly<Record<string, unknown>>): CausalLM;
   /** The name here of a tensor in a checkpoint; null where the tensor is not a weight. */
   sanitize(name: string): string | null;
+  /** Names whose tensor may be stored though the model has it under another name: a tied head. */
+  readonly tied: readonly string[];
 }
 
-// Names as they are, but for the tables of frequencies that old checkpoints carry.
-const sanitize = (name: string): string | null => (name.endsWith('.rotary_emb.inv_freq') ? null : name);
+// Of Llama's family: names as they are, but for the tables of frequencies that old checkpoints carry.
+const family: Omit<Architecture, 'build'> = {
+  sanitize: (name) => (name.endsWith('.rotary_emb.inv_freq') ? null : name),
+  tied: ['lm_head.weight'],
+};
 
 /** Architectures by `model_type`. */
 export const architectures: Readonly<Record<string, Architecture>> = {
   gpt2: {
     build: (config) => new GPT2LMHeadModel(config),
+    tied: ['lm_head.weight'],
     // Checkpoints of the bare GPT2Model lack the prefix; old ones carry the causal mask as a buffer.
     sanitize: (name) => {
       if (/\.attn\.(masked_)?bias$/.test(name)) return null;
@@ -29,12 +35,13 @@ export const architectures: Readonly<Record<string, Architecture>> = {
   },
   gpt_neox: {
     build: (config) => new GPTNeoXForCausalLM(config),
+    tied: ['embed_out.weight'],
     // Old checkpoints carry the causal mask and the frequencies as buffers.
     sanitize: (name) => (/\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/.test(name) ? null : name),
   },
-  llama: { build: (config) => new LlamaForCausalLM(config), sanitize },
-  mistral: { build: (config) => new MistralForCausalLM(config), sanitize },
-  qwen2: { build: (config) => new Qwen2ForCausalLM(config), sanitize },
+  llama: { build: (config) => new LlamaForCausalLM(config), ...family },
+  mistral: { build: (config) => new MistralForCausalLM(config), ...family },
+  qwen2: { build: (config) => new Qwen2ForCausalLM(config), ...family },
 };
 
 /** The architecture of a config.json, or an error that lists those known. */

@@ -8,6 +8,7 @@ import { readConfig } from '../config.ts';
 import { paddingMask, slidingMask } from '../mask.ts';
 import { nextTokenLoss } from '../next-token-loss.ts';
 import { rotaryFrequencies, rotate, rotation, type RotaryFrequencies, type Rotation } from '../rope.ts';
+import { throughBlocks, type BlockOutput } from '../through-blocks.ts';
 
 /** The fields of config.json that change the computation, with Hugging Face's defaults. */
 export interface LlamaConfig {
@@ -116,7 +117,7 @@ class Block {
     this.post_attention_layernorm = new RMSNorm(c.hidden_size, { epsilon: c.rms_norm_eps });
     this.mlp = new MLP(c);
   }
-  forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): { x: Tensor; present: Past } {
+  forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): BlockOutput {
     const { y, present } = this.self_attn.forward(this.input_layernorm.forward(x), ctx, at, mask, past);
     const h = x.add(y);
     return { x: h.add(this.mlp.forward(this.post_attention_layernorm.forward(h))), present };
@@ -195,17 +196,8 @@ export class LlamaForCausalLM implements CausalLM {
     let mask = o.mask ?? slidingMask(ids, 1, this.slidingWindow);
     if (o.attentionMask) mask = mask.add(paddingMask(o.attentionMask));
     const at = rotation(this.#frequencies, ids, o.positions ?? null);
-    let x = embed_tokens.forward(ids); // (B, T, C)
-    const all = [x];
-    const present: Past[] = [];
-    layers.forEach((block, layer) => {
-      const out = block.forward(x, ctx, at, mask, o.past?.[layer] ?? null);
-      x = out.x;
-      all.push(x);
-      present.push(out.present);
-    });
-    const last = norm.forward(x);
-    return { last, all: [...all.slice(0, -1), last], present };
+    const x = embed_tokens.forward(ids); // (B, T, C)
+    return throughBlocks(x, layers, o.past, (block, input, past) => block.forward(input, ctx, at, mask, past), norm);
   }
 
   head(hidden: Tensor): Tensor {

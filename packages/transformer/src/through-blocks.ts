@@ -1,0 +1,32 @@
+// A stack of blocks, run from the embeddings to the last norm: what all decoders have in common.
+import type { Tensor } from '@brickwork/graph';
+import type { Past } from './attention.ts';
+import type { Hidden } from './causal-lm.ts';
+
+/** What one block gives: its output (B, T, C), and its new keys and values. */
+export interface BlockOutput {
+  readonly x: Tensor;
+  readonly present: Past;
+}
+
+/**
+ * Runs `x` (B, T, C) through the blocks, each with the keys and values of its own past, and then through the last norm.
+ */
+export function throughBlocks<B>(
+  x: Tensor,
+  blocks: readonly B[],
+  past: readonly Past[] | undefined,
+  run: (block: B, x: Tensor, past: Past | null) => BlockOutput,
+  norm: { forward(x: Tensor): Tensor },
+): Hidden {
+  const inputs: Tensor[] = [];
+  const present: Past[] = [];
+  blocks.forEach((block, layer) => {
+    inputs.push(x);
+    const out = run(block, x, past?.[layer] ?? null);
+    x = out.x;
+    present.push(out.present);
+  });
+  const last = norm.forward(x);
+  return { last, all: [...inputs, last], present };
+}
