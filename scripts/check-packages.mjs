@@ -26,7 +26,13 @@ const layers = {
 };
 
 /** Libraries that belong to one package alone. */
-const owners = { 'onnxruntime-node': 'runtime', yargs: 'cli', '@huggingface/tokenizers': 'tokenizer' };
+const owners = {
+  'onnxruntime-node': 'runtime',
+  yargs: 'cli',
+  '@huggingface/tokenizers': 'tokenizer',
+  '@huggingface/hub': 'runtime',
+  '@huggingface/jinja': 'tokenizer',
+};
 
 /** A file longer than this is worth splitting by idea; said, but not an error. */
 const longest = 300;
