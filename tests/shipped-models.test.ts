@@ -25,7 +25,7 @@ describe.each(names)('%s', (name) => {
 
   test('opens, with a tokenizer of its own vocabulary', async () => {
     const lm = await loadModel(folder);
-    expect((await lm.tokenizer()).vocabularySize).toBe(lm.model.config.vocab_size);
+    expect((await lm.tokenizer()).vocabularySize).toBe(lm.causalLM.config.vocab_size);
   });
 });
 
@@ -34,8 +34,8 @@ test.skipIf(!hasShared)('shakespeare has the validation loss that its card says 
   const lm = await loadModel(join(models, 'shakespeare'));
   const text = readFileSync(sharedPath('data/tinyshakespeare/input.txt'), 'utf8');
   const data = encodeText(text, await lm.tokenizer());
-  const [B, T] = [16, lm.model.contextLength];
-  const step = await compileStep(lm.model, { weights: lm.weights, grads: new Map(), B, T });
+  const [B, T] = [16, lm.causalLM.contextLength];
+  const step = await compileStep(lm.causalLM, { weights: lm.weights, grads: new Map(), B, T });
   const { validation } = nextTokenData(data, { seed: 0, B, T, sampling: 'random' });
   const loss = (await evaluate(step, validation()))!;
   await step.dispose();

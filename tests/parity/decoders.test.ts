@@ -4,13 +4,19 @@ import { describe, expect, test } from 'vitest';
 import { gradients, input, type Shape } from '../../packages/graph/src/index.ts';
 import { evaluating, parameters } from '../../packages/nn/src/index.ts';
 import { compile } from '../../packages/runtime/src/index.ts';
-import { architectureOf, CachedDecoder, loadWeights, type CausalLM } from '../../packages/transformer/src/index.ts';
+import {
+  architectures,
+  buildCausalLM,
+  CachedDecoder,
+  loadWeights,
+  Model,
+  type CausalLM,
+} from '../../packages/transformer/src/index.ts';
 import { difference, fixture, hasShared, type Fixture } from '../fixtures.ts';
 
 function open(f: Fixture): { model: CausalLM; weights: ReturnType<typeof loadWeights> } {
-  const { build, sanitize } = architectureOf(f.config);
-  const model = build(f.config);
-  return { model, weights: loadWeights(parameters(model), f.weights, { sanitize }) };
+  const model = buildCausalLM(f.config);
+  return { model, weights: loadWeights(parameters(model), f.weights, architectures[String(f.config['model_type'])]) };
 }
 
 describe.skipIf(!hasShared).each(['gpt2', 'gpt2_beam', 'gpt_neox', 'llama', 'mistral', 'qwen2'])(
@@ -23,10 +29,11 @@ describe.skipIf(!hasShared).each(['gpt2', 'gpt2_beam', 'gpt_neox', 'llama', 'mis
       const ids = input('input_ids', shape, 'int64');
       const labels = input('labels', shape, 'int64');
       const attentionMask = input('attention_mask', shape, 'int64');
-      const loss = model.loss(ids, labels, evaluating(), { attentionMask });
+      const { last } = model.forward(ids, evaluating(), { attentionMask });
+      const loss = model.loss(last, labels);
       const names = [...weights.keys()];
       const grads = gradients(loss, [...parameters(model).values()]);
-      const logits = model.head(model.forward(ids, evaluating(), { attentionMask }).last);
+      const logits = model.head(last);
       const program = await compile({
         loss,
         logits,

@@ -1,13 +1,10 @@
 // Generation on a real model: the compiled graphs, the cache and the loop together, against PyTorch and against itself.
-import { collect, generateTokens, loadModel, type LanguageModel } from '../../packages/transformer/src/index.ts';
+import { collect, generateTokens, loadModel, type Model } from '../../packages/transformer/src/index.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fixture, hasShared, sharedPath, type Fixture } from '../fixtures.ts';
 
 describe.skipIf(!hasShared)('generation with the reference checkpoints (../shared)', () => {
-  const models = new Map<
-    string,
-    { lm: LanguageModel; reference: Fixture; decoder: ReturnType<LanguageModel['decoder']> }
-  >();
+  const models = new Map<string, { lm: Model; reference: Fixture; decoder: ReturnType<Model['decoder']> }>();
   beforeAll(async () => {
     for (const name of ['gpt2', 'gpt2_beam']) {
       const lm = await loadModel(sharedPath(`fixtures/checkpoints/${name}`));

@@ -12,6 +12,7 @@ export * from './linear.ts';
 export * from './log-loss.ts';
 export * from './log-soft-max.ts';
 export * from './max-margin.ts';
+export * from './network.ts';
 export * from './norm.ts';
 export * from './parameter.ts';
 export * from './ramp.ts';

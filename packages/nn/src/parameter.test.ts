@@ -1,7 +1,7 @@
 import { input } from '@brickwork/graph';
 import { expect, test } from 'vitest';
 import { normal, ones, zeros } from './initializers.ts';
-import { initialize, parameter, parameters, Parameter } from './parameter.ts';
+import { buffer, initialize, parameter, parameters, Parameter, trainable } from './parameter.ts';
 
 const model = () => ({
   embed: { weight: parameter([5, 3], normal()) },
@@ -68,4 +68,11 @@ test('a parameter is a float32 tensor without a name until it is found', () => {
   const p = parameter([2, 3], zeros);
   expect(p).toBeInstanceOf(Parameter);
   expect([p.shape, p.dtype, p.name, p.node]).toEqual([[2, 3], 'float32', null, null]);
+});
+
+test('a buffer is stored with the parameters and has first values, but is not trained', () => {
+  const m = { weight: parameter([2], ones), norm: { running_mean: buffer([2], zeros) } };
+  expect([...parameters(m).keys()]).toEqual(['weight', 'norm.running_mean']);
+  expect([...trainable(m).keys()]).toEqual(['weight']);
+  expect(initialize(m).get('norm.running_mean')!.data).toEqual(new Float32Array(2));
 });

@@ -4,19 +4,30 @@ import { Tensor, count } from '@brickwork/graph';
 import type { Initializer } from './initializers.ts';
 import { random, streamSeed } from './random.ts';
 
-/** A float32 input of the graph that training changes. Its name is its path in the model: see {@link parameters}. */
+/** A float32 input of the graph that is stored with the model. Its name is its path there: see {@link parameters}. */
 export class Parameter extends Tensor {
   /** How its values begin. */
   readonly initializer: Initializer;
-  constructor(shape: readonly number[], initializer: Initializer) {
+  /** Whether gradients change it; not so for a {@link buffer}. */
+  readonly trainable: boolean;
+  constructor(shape: readonly number[], initializer: Initializer, o: { readonly trainable?: boolean } = {}) {
     super({ shape, dtype: 'float32' });
     this.initializer = initializer;
+    this.trainable = o.trainable ?? true;
   }
 }
 
 /** A parameter of the given shape. */
 export const parameter = (shape: readonly number[], initializer: Initializer): Parameter =>
   new Parameter(shape, initializer);
+
+/** Values that are loaded and saved with the weights but have no gradient, such as batch norm's running mean. */
+export const buffer = (shape: readonly number[], initializer: Initializer): Parameter =>
+  new Parameter(shape, initializer, { trainable: false });
+
+/** Those of {@link parameters} that gradients change. */
+export const trainable = (model: object): Map<string, Parameter> =>
+  new Map([...parameters(model)].filter(([, p]) => p.trainable));
 
 /**
  * Every parameter of a model by its path (`transformer.h.0.attn.c_attn.weight`), in the order of construction. A brick

@@ -20,7 +20,8 @@ const manyBytes = 2 ** 27;
 export function traceLoss(model: CausalLM, B: number, T: number, isTraining: boolean): Tensor {
   const ids = input('input_ids', [B, T], 'int64');
   const labels = input('labels', [B, T], 'int64');
-  return model.loss(ids, labels, isTraining ? training() : evaluating(), { shift: false });
+  const { last } = model.forward(ids, isTraining ? training() : evaluating());
+  return model.loss(last, labels, { shift: false });
 }
 
 /**

@@ -33,6 +33,13 @@ export interface AttentionOptions {
   readonly past?: Past | null;
 }
 
+/** What a brick of attention gives: (B, T, C), its new keys and values, and its weights (B, H, T, S) if asked for. */
+export interface AttentionOutput {
+  readonly y: Tensor;
+  readonly present: Past;
+  readonly weights: () => Tensor;
+}
+
 /** Added to scores that a query must not see; e^-1e9 is 0 in float32. */
 export const masked = -1e9;
 
@@ -77,6 +84,18 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: Atte
       matmul(weights, g, { transA: true }),
     ];
   });
+}
+
+/**
+ * The weights with which {@link attention} takes its mean: (B, H, T, S), past keys first, and nothing dropped. The
+ * engine merges what both compute.
+ */
+export function attentionWeights(q: Tensor, k: Tensor, o: AttentionOptions = {}): Tensor {
+  const { mask = null, scale = 1 / Math.sqrt(q.shape[3] as number), past = null } = o;
+  const n = Number(q.shape[1]) / Number(k.shape[1]);
+  const keys = past ? concat([past.key, k], 2) : k;
+  const scores = matmul(q, n > 1 ? repeatHeads(keys, n) : keys, { transB: true, alpha: scale }); // (B, H, T, S)
+  return softmax(mask ? scores.add(mask) : scores);
 }
 
 // The queries of a group stand one after the other along T, so that each head of keys is read once for all of them.

@@ -1,6 +1,6 @@
 // What every decoder-only language model here offers: the same bricks traced for training, scoring or generation.
 import type { Tensor } from '@brickwork/graph';
-import type { Context } from '@brickwork/nn';
+import type { Context, Network } from '@brickwork/nn';
 import type { Past } from './attention.ts';
 
 /** How one pass differs from the plain one. */
@@ -23,10 +23,12 @@ export interface Hidden {
   readonly all: readonly Tensor[];
   /** New keys and values of every layer, (B, H, T, D) each. */
   readonly present: readonly Past[];
+  /** Attention's weights of every layer, (B, H, T, S) each; traced when asked for. */
+  readonly attentions: readonly (() => Tensor)[];
 }
 
 /** A decoder-only language model. */
-export interface CausalLM {
+export interface CausalLM extends Network {
   readonly config: { readonly vocab_size: number };
   /** How many positions it can see. */
   readonly contextLength: number;
@@ -40,6 +42,12 @@ export interface CausalLM {
   forward(ids: Tensor, ctx: Context, o?: ForwardOptions): Hidden;
   /** Logits for hidden states (N, C) or (B, T, C): (…, V). */
   head(hidden: Tensor): Tensor;
-  /** Mean cross-entropy of `labels` (B, T) in nats; position t predicts label t+1, and labels of -100 are left out. */
-  loss(ids: Tensor, labels: Tensor, ctx: Context, o?: ForwardOptions & { shift?: boolean }): Tensor;
+  /**
+   * Mean cross-entropy of `labels` int64 (B, T) in nats for hidden states (B, T, C). Position t predicts label t+1 (label
+   * t where `shift` is false), and labels of -100 are left out.
+   */
+  loss(hidden: Tensor, labels: Tensor, o?: { readonly shift?: boolean }): Tensor;
 }
+
+/** Whether a network is a decoder-only language model. */
+export const isCausalLM = (network: Network): network is CausalLM => 'head' in network && 'cacheHeads' in network;

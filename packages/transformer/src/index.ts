@@ -1,3 +1,4 @@
+export * from './architecture.ts';
 export * from './architectures/gpt-neox.ts';
 export * from './architectures/gpt2.ts';
 export * from './architectures/index.ts';
@@ -7,6 +8,7 @@ export * from './architectures/qwen2.ts';
 export * from './attention.ts';
 export * from './block.ts';
 export * from './causal-lm.ts';
+export * from './causal-outputs.ts';
 export * from './config.ts';
 export * from './decoder.ts';
 export * from './generation/beam-hypotheses.ts';

@@ -1,24 +1,131 @@
-// A language model as its folder holds it: configuration, weights, tokenizer, and what runs them.
-import { parameters } from '@brickwork/nn';
-import { loadCheckpoint, type CompileOptions, type HostTensor, type LoadCheckpointOptions } from '@brickwork/runtime';
+// A network with its weights, as its folder holds them: run it by the names of its outputs, or let it generate.
+import { input } from '@brickwork/graph';
+import { evaluating, parameters, type Network } from '@brickwork/nn';
+import { compile, loadCheckpoint, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
+import type { LoadCheckpointOptions, RunOptions } from '@brickwork/runtime';
 import { loadTokenizer, type Tokenizer } from '@brickwork/tokenizer';
-import { architectureOf } from './architectures/index.ts';
-import type { CausalLM } from './causal-lm.ts';
+import { buildNetwork, type Architecture, type BuiltNetwork, type Config } from './architecture.ts';
+import { architectures } from './architectures/index.ts';
+import { isCausalLM, type CausalLM } from './causal-lm.ts';
 import { CachedDecoder } from './decoder.ts';
+import { nearest } from './generation/nearest.ts';
 import { loadWeights } from './weights.ts';
 
-/** A causal language model ready to run. */
-export interface LanguageModel {
-  readonly model: CausalLM;
+/** What a model is made of. */
+export interface ModelParts extends BuiltNetwork {
   /** Every parameter's values by name; shared by all graphs of the model. */
   readonly weights: ReadonlyMap<string, HostTensor>;
-  readonly config: Readonly<Record<string, unknown>>;
+  /** config.json as it was read. */
+  readonly config: Config;
   /** generation_config.json, or an empty object. */
-  readonly generationConfig: Readonly<Record<string, unknown>>;
-  /** Reads tokenizer.json of the model's folder. */
-  tokenizer(): Promise<Tokenizer>;
+  readonly generationConfig?: Config;
+  /** Where it was read from; null where it wasn't. */
+  readonly folder?: string | null;
+}
+
+/** A network ready to run. */
+export class Model {
+  readonly network: Network;
+  readonly architecture: Architecture;
+  readonly className: string;
+  readonly weights: ReadonlyMap<string, HostTensor>;
+  readonly config: Config;
+  readonly generationConfig: Config;
+  readonly folder: string | null;
+  readonly #options: CompileOptions;
+  readonly #programs = new Map<string, Promise<Program>>();
+
+  constructor(parts: ModelParts, options: CompileOptions = {}) {
+    this.network = parts.network;
+    this.architecture = parts.architecture;
+    this.className = parts.className;
+    this.weights = parts.weights;
+    this.config = parts.config;
+    this.generationConfig = parts.generationConfig ?? {};
+    this.folder = parts.folder ?? null;
+    this.#options = options;
+  }
+
+  /**
+   * Computes outputs by name: `logits`, `loss`, `last_hidden_state`, `pooler_output`, `hidden_states.3`, `attentions.0`,
+   * `log_probs`, …; what isn't asked for isn't computed. Each set of names is compiled once, for inputs of any size.
+   *
+   * @param inputs by Hugging Face's names (`network.inputs` lists them): input_ids, attention_mask, labels, …
+   * @throws where an input is missing or unknown, or no output has such a name with these inputs.
+   */
+  async run(
+    inputs: Readonly<Record<string, HostTensor>>,
+    outputs: readonly string[],
+    options: RunOptions = {},
+  ): Promise<Record<string, HostTensor>> {
+    options.signal?.throwIfAborted();
+    const names = Object.keys(inputs).toSorted();
+    const wanted = [...new Set(outputs)].toSorted();
+    const key = JSON.stringify([names, wanted]);
+    let program = this.#programs.get(key);
+    if (!program) {
+      program = this.#compile(names, wanted);
+      this.#programs.set(key, program);
+      program.catch(() => this.#programs.delete(key));
+    }
+    const compiled = await program;
+    const needed = new Set(compiled.inputs.map((i) => i.name));
+    const feeds = Object.fromEntries(Object.entries(inputs).filter(([name]) => needed.has(name)));
+    return compiled.run(feeds, wanted, options);
+  }
+
+  /** Reads the tokenizer of the model's folder. */
+  tokenizer(): Promise<Tokenizer> {
+    if (this.folder === null) throw new Error('tokenizer: the model came from no folder; load one with loadTokenizer');
+    return loadTokenizer(this.folder);
+  }
+
+  /**
+   * The network as a causal language model.
+   *
+   * @throws where it is something else.
+   */
+  get causalLM(): CausalLM {
+    if (!isCausalLM(this.network)) throw new Error(`${this.className} is not a causal language model`);
+    return this.network;
+  }
+
   /** What generation drives; dispose it when done. */
-  decoder(options?: CompileOptions): CachedDecoder;
+  decoder(options: CompileOptions = this.#options): CachedDecoder {
+    return new CachedDecoder(this.causalLM, this.weights, options);
+  }
+
+  /** Frees the engine's memory; the weights stay. */
+  async dispose(): Promise<void> {
+    const programs = [...this.#programs.values()];
+    this.#programs.clear();
+    for (const program of programs) await (await program).dispose();
+  }
+
+  async #compile(names: readonly string[], wanted: readonly string[]): Promise<Program> {
+    const known = this.network.inputs;
+    for (const name of names)
+      if (!Object.hasOwn(known, name))
+        throw new Error(`${this.className}: no input is called ${name}; known are ${Object.keys(known).join(', ')}`);
+    for (const [name, { optional }] of Object.entries(known))
+      if (!optional && !names.includes(name)) throw new Error(`${this.className}: the input ${name} is missing`);
+    const given = names.map((name) => [name, input(name, known[name]!.shape, known[name]!.dtype)] as const);
+    const outputs = this.network.trace(Object.fromEntries(given), evaluating());
+    if (!wanted.length)
+      throw new Error(`${this.className}: no outputs asked for; there are ${Object.keys(outputs).join(', ')}`);
+    const chosen = wanted.map((name) => {
+      if (Object.hasOwn(outputs, name)) return [name, outputs[name]!()] as const;
+      const close = nearest(name, Object.keys(outputs));
+      const hint = name === 'loss' && !names.includes('labels') ? '; it needs the input labels' : '';
+      throw new Error(
+        `${this.className}: no output is called ${name}${hint || (close ? `; did you mean ${close}?` : '')} There are ${Object.keys(outputs).join(', ')}`,
+      );
+    });
+    const program = await compile(Object.fromEntries(chosen), this.#options);
+    const used = new Set(program.inputs.map((i) => i.name));
+    await program.bind(new Map([...this.weights].filter(([name]) => used.has(name))));
+    return program;
+  }
 }
 
 /**
@@ -30,17 +137,9 @@ export interface LanguageModel {
 export async function loadModel(
   folder: string,
   options: Pick<LoadCheckpointOptions, 'signal' | 'onProgress'> = {},
-): Promise<LanguageModel> {
+): Promise<Model> {
   const { config, generationConfig, tensors } = await loadCheckpoint(folder, options);
-  const { build, ...names } = architectureOf(config);
-  const model = build(config);
-  const weights = loadWeights(parameters(model), tensors, names);
-  return {
-    model,
-    weights,
-    config,
-    generationConfig: generationConfig ?? {},
-    tokenizer: () => loadTokenizer(folder),
-    decoder: (options) => new CachedDecoder(model, weights, options),
-  };
+  const built = buildNetwork(config, architectures);
+  const weights = loadWeights(parameters(built.network), tensors, built.architecture);
+  return new Model({ ...built, weights, config, generationConfig: generationConfig ?? {}, folder });
 }

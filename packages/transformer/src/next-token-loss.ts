@@ -1,6 +1,12 @@
 // The loss of next-token prediction (GPT: Radford et al., 2018), straight from hidden states.
-import { concat, constant, slice, type Tensor } from '@brickwork/graph';
-import { linearCrossEntropy } from '@brickwork/nn';
+import { cast, concat, reshapeLike, slice, zerosLike, type Tensor } from '@brickwork/graph';
+import { ignoreIndex, linearCrossEntropy } from '@brickwork/nn';
+
+/** The label after each: (B, T) to (B, T), -100 after the last. */
+export function nextLabels(labels: Tensor): Tensor {
+  const none = cast(zerosLike(slice(labels, 1, 0, 1)).add(ignoreIndex), 'int64'); // (B, 1)
+  return reshapeLike(concat([slice(labels, 1, 1), none], 1), labels);
+}
 
 /**
  * Mean cross-entropy in nats of `labels` int64 (B, T) under the head `weight` (V, C), for hidden states (B, T, C).
@@ -13,8 +19,6 @@ export function nextTokenLoss(
   labels: Tensor,
   { shift = true }: { readonly shift?: boolean } = {},
 ): Tensor {
-  const [B, T, C] = hidden.shape as [number, number, number];
-  const none = constant(new BigInt64Array(B).fill(-100n), [B, 1]);
-  const next = shift ? concat([slice(labels, 1, 1), none], 1) : labels; // (B, T)
-  return linearCrossEntropy(hidden.reshape([B * T, C]), weight, next.reshape([B * T])).loss;
+  const next = shift ? nextLabels(labels) : labels; // (B, T)
+  return linearCrossEntropy(hidden.reshape([-1, hidden.shape[2]!]), weight, next.reshape([-1])).loss;
 }

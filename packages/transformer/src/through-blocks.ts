@@ -3,10 +3,11 @@ import type { Tensor } from '@brickwork/graph';
 import type { Past } from './attention.ts';
 import type { Hidden } from './causal-lm.ts';
 
-/** What one block gives: its output (B, T, C), and its new keys and values. */
+/** What one block gives: its output (B, T, C), its new keys and values, and its attention's weights (B, H, T, S). */
 export interface BlockOutput {
   readonly x: Tensor;
   readonly present: Past;
+  readonly weights: () => Tensor;
 }
 
 /**
@@ -21,12 +22,14 @@ export function throughBlocks<B>(
 ): Hidden {
   const inputs: Tensor[] = [];
   const present: Past[] = [];
+  const attentions: (() => Tensor)[] = [];
   blocks.forEach((block, layer) => {
     inputs.push(x);
     const out = run(block, x, past?.[layer] ?? null);
     x = out.x;
     present.push(out.present);
+    attentions.push(out.weights);
   });
   const last = norm.forward(x);
-  return { last, all: [...inputs, last], present };
+  return { last, all: [...inputs, last], present, attentions };
 }

@@ -115,7 +115,7 @@ async function train(
   signal: AbortSignal,
   io: Io,
 ): Promise<void> {
-  const [{ architectureOf }, training, { readSafetensors, saveCheckpoint }] = await Promise.all([
+  const [{ buildCausalLM }, training, { readSafetensors, saveCheckpoint }] = await Promise.all([
     import('@brickwork/transformer'),
     import('@brickwork/training'),
     import('@brickwork/runtime'),
@@ -133,7 +133,7 @@ async function train(
     line.clear();
     io.note(text);
   };
-  for await (const event of training.pretrain(architectureOf(config).build(config), data, {
+  for await (const event of training.pretrain(buildCausalLM(config), data, {
     steps: a.maxSteps,
     batchSize: a.batchSize,
     accumulate: a.gradientAccumulation,

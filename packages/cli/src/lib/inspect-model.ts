@@ -28,20 +28,17 @@ export interface Inspection {
 
 /** A folder in the Hugging Face layout. Memory is for float32. */
 export async function inspectFolder(folder: string): Promise<Inspection> {
-  const [{ architectureOf }, { evaluating, parameters }, { input }] = await Promise.all([
-    import('@brickwork/transformer'),
-    import('@brickwork/nn'),
-    import('@brickwork/graph'),
-  ]);
+  const [{ architectures, buildNetwork, isCausalLM, nameInModel }, { evaluating, parameters }, { input }] =
+    await Promise.all([import('@brickwork/transformer'), import('@brickwork/nn'), import('@brickwork/graph')]);
   const config = await readConfig(join(folder, 'config.json'));
-  const { build, sanitize } = architectureOf(config);
-  const model = build(config);
-  const weights = [...parameters(model)].map(([name, p]): WeightShape => {
+  const { network, architecture } = buildNetwork(config, architectures);
+  const weights = [...parameters(network)].map(([name, p]): WeightShape => {
     return { name, shape: p.shape as readonly number[], dtype: p.dtype };
   });
-  await compare(folder, weights, sanitize);
+  const known = parameters(network);
+  await compare(folder, weights, (name) => nameInModel(name, known, architecture));
   const total = totalOf(weights);
-  const perToken = 2 * 4 * model.layers * model.cacheHeads * model.headWidth;
+  const perToken = isCausalLM(network) ? 2 * 4 * network.layers * network.cacheHeads * network.headWidth : 0;
   return {
     kind: 'model',
     config,
@@ -51,12 +48,14 @@ export async function inspectFolder(folder: string): Promise<Inspection> {
     memory: {
       weights: 4 * total,
       training: 16 * total,
-      cachePerToken: perToken,
-      cacheOfContext: perToken * model.contextLength,
+      ...(isCausalLM(network) && { cachePerToken: perToken, cacheOfContext: perToken * network.contextLength }),
     },
     trace() {
-      const { last } = model.forward(input('input_ids', ['B', 'T'], 'int64'), evaluating());
-      return { logits: model.head(last) };
+      const needed = Object.entries(network.inputs).filter(([, { optional }]) => !optional);
+      const inputs = needed.map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)] as const);
+      const outputs = network.trace(Object.fromEntries(inputs), evaluating());
+      const [name, result] = Object.entries(outputs)[0]!;
+      return { [name]: result() };
     },
   };
 }
@@ -77,13 +76,13 @@ async function readConfig(path: string): Promise<Record<string, unknown>> {
 async function compare(
   folder: string,
   weights: readonly WeightShape[],
-  sanitize: (name: string) => string | null,
+  nameHere: (name: string) => string | null,
 ): Promise<void> {
   const path = join(folder, 'model.safetensors');
   if (!existsSync(path)) return;
   const { readSafetensorsHeader } = await import('@brickwork/runtime');
   const found = new Map<string | null, readonly number[]>();
-  for (const [name, { shape }] of (await readSafetensorsHeader(path)).tensors) found.set(sanitize(name), shape);
+  for (const [name, { shape }] of (await readSafetensorsHeader(path)).tensors) found.set(nameHere(name), shape);
   for (const { name, shape } of weights) {
     const there = found.get(name);
     if (there?.join() !== shape.join())

@@ -2,8 +2,10 @@
 // and rotary positions on a part of each head's channels.
 import { concat, matmul, show, slice, type Tensor } from '@brickwork/graph';
 import { activation, dropout, Embedding, LayerNorm, Linear, normal, parameter } from '@brickwork/nn';
-import type { Activation, Context, Parameter } from '@brickwork/nn';
-import { attention, type Past } from '../attention.ts';
+import type { Activation, Context, Parameter, Outputs } from '@brickwork/nn';
+import type { Architecture } from '../architecture.ts';
+import { attention, attentionWeights, type AttentionOutput, type Past } from '../attention.ts';
+import { causalInputs, causalOutputs } from '../causal-outputs.ts';
 import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
 import { causalMask, paddingMask } from '../mask.ts';
@@ -69,7 +71,7 @@ class Attention {
     this.query_key_value = new Linear(c.hidden_size, 3 * c.hidden_size, o);
     this.dense = new Linear(c.hidden_size, c.hidden_size, o);
   }
-  forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): { y: Tensor; present: Past } {
+  forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): AttentionOutput {
     const { hidden_size: C, num_attention_heads: H, attention_dropout } = this.#c;
     const [B, T] = x.shape as [number, number];
     const D = C / H;
@@ -82,7 +84,8 @@ class Attention {
     const value = slice(qkv, 3, 2 * D, 3 * D);
     const q = rotatePart(slice(qkv, 3, 0, D), at, this.#turning);
     const o = attention(q, key, value, ctx, { mask, dropout: attention_dropout, past });
-    return { y: this.dense.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C])), present: { key, value } };
+    const y = this.dense.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C]));
+    return { y, present: { key, value }, weights: () => attentionWeights(q, key, { mask, past }) };
   }
 }
 
@@ -117,10 +120,14 @@ class Block {
   }
   forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): BlockOutput {
     const { hidden_dropout: p, use_parallel_residual } = this.#c;
-    const { y, present } = this.attention.forward(this.input_layernorm.forward(x), ctx, at, mask, past);
+    const { y, present, weights } = this.attention.forward(this.input_layernorm.forward(x), ctx, at, mask, past);
     const attended = x.add(dropout(y, p, ctx));
     const from = use_parallel_residual ? x : attended;
-    return { x: attended.add(dropout(this.mlp.forward(this.post_attention_layernorm.forward(from)), p, ctx)), present };
+    return {
+      x: attended.add(dropout(this.mlp.forward(this.post_attention_layernorm.forward(from)), p, ctx)),
+      present,
+      weights,
+    };
   }
 }
 
@@ -165,6 +172,7 @@ export class GPTNeoXForCausalLM implements CausalLM {
       weight: c.tie_word_embeddings ? weight : parameter([c.vocab_size, c.hidden_size], normal(c.initializer_range)),
     };
   }
+  readonly inputs: CausalLM['inputs'] = causalInputs;
   get contextLength(): number {
     return this.config.max_position_embeddings;
   }
@@ -203,7 +211,20 @@ export class GPTNeoXForCausalLM implements CausalLM {
     return matmul(hidden, this.embed_out.weight, { transB: true }); // (…, V)
   }
 
-  loss(ids: Tensor, labels: Tensor, ctx: Context, o: ForwardOptions & { shift?: boolean } = {}): Tensor {
-    return nextTokenLoss(this.forward(ids, ctx, o).last, this.embed_out.weight, labels, o);
+  trace(inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
+    return causalOutputs(this, inputs, ctx);
+  }
+
+  loss(hidden: Tensor, labels: Tensor, o: { readonly shift?: boolean } = {}): Tensor {
+    return nextTokenLoss(hidden, this.embed_out.weight, labels, o);
   }
 }
+
+/** GPT-NeoX's and Pythia's checkpoints. */
+export const gptNeoX: Architecture = {
+  classes: { GPTNeoXForCausalLM: (config) => new GPTNeoXForCausalLM(config) },
+  prefix: 'gpt_neox.',
+  // Old checkpoints carry the causal mask and the frequencies as buffers.
+  sanitize: (name) => (/\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/.test(name) ? null : name),
+  tied: ['embed_out.weight'],
+};

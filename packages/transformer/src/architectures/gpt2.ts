@@ -1,8 +1,10 @@
 // GPT-2 (Radford et al., 2019): a pre-norm Transformer decoder with learned positions and a tied head.
 import { matmul, range, show, sizeOf, slice, split, squeeze, type Tensor } from '@brickwork/graph';
 import { activation, Conv1D, dropout, Embedding, LayerNorm, normal, parameter } from '@brickwork/nn';
-import type { Activation, Context, Parameter } from '@brickwork/nn';
-import { attention, type Past } from '../attention.ts';
+import type { Activation, Context, Parameter, Outputs } from '@brickwork/nn';
+import type { Architecture } from '../architecture.ts';
+import { attention, attentionWeights, type AttentionOutput, type Past } from '../attention.ts';
+import { causalInputs, causalOutputs } from '../causal-outputs.ts';
 import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
 import { causalMask, paddingMask } from '../mask.ts';
@@ -58,7 +60,7 @@ class Attention {
     this.c_attn = new Conv1D(c.n_embd, 3 * c.n_embd, normal(deviation));
     this.c_proj = new Conv1D(c.n_embd, c.n_embd, normal(deviation / Math.sqrt(2 * c.n_layer)));
   }
-  forward(x: Tensor, ctx: Context, mask: Tensor, past: Past | null): { y: Tensor; present: Past } {
+  forward(x: Tensor, ctx: Context, mask: Tensor, past: Past | null): AttentionOutput {
     const { n_embd: C, n_head: H, attn_pdrop, resid_pdrop } = this.#config;
     const [B, T] = x.shape as [number, number];
     const qkv = this.c_attn
@@ -68,7 +70,8 @@ class Attention {
     const [q, key, value] = split(qkv, 3, 0).map((t) => squeeze(t, 0)) as [Tensor, Tensor, Tensor]; // (B, H, T, D)
     const o = attention(q, key, value, ctx, { mask, scale: this.#scale, dropout: attn_pdrop, past });
     const y = this.c_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C])); // (B, T, C)
-    return { y: dropout(y, resid_pdrop, ctx), present: { key, value } };
+    const weights = (): Tensor => attentionWeights(q, key, { mask, scale: this.#scale, past });
+    return { y: dropout(y, resid_pdrop, ctx), present: { key, value }, weights };
   }
 }
 
@@ -102,9 +105,9 @@ class Block {
     this.mlp = new MLP(c);
   }
   forward(x: Tensor, ctx: Context, mask: Tensor, past: Past | null): BlockOutput {
-    const { y, present } = this.attn.forward(this.ln_1.forward(x), ctx, mask, past);
+    const { y, present, weights } = this.attn.forward(this.ln_1.forward(x), ctx, mask, past);
     const h = x.add(y);
-    return { x: h.add(this.mlp.forward(this.ln_2.forward(h), ctx)), present };
+    return { x: h.add(this.mlp.forward(this.ln_2.forward(h), ctx)), present, weights };
   }
 }
 
@@ -146,6 +149,7 @@ export class GPT2LMHeadModel implements CausalLM {
       weight: c.tie_word_embeddings ? weight : parameter([c.vocab_size, c.n_embd], normal(c.initializer_range)),
     };
   }
+  readonly inputs: CausalLM['inputs'] = causalInputs;
   get contextLength(): number {
     return this.config.n_positions;
   }
@@ -182,7 +186,20 @@ export class GPT2LMHeadModel implements CausalLM {
     return matmul(hidden, this.lm_head.weight, { transB: true }); // (…, V)
   }
 
-  loss(ids: Tensor, labels: Tensor, ctx: Context, o: ForwardOptions & { shift?: boolean } = {}): Tensor {
-    return nextTokenLoss(this.forward(ids, ctx, o).last, this.lm_head.weight, labels, o);
+  trace(inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
+    return causalOutputs(this, inputs, ctx);
+  }
+
+  loss(hidden: Tensor, labels: Tensor, o: { readonly shift?: boolean } = {}): Tensor {
+    return nextTokenLoss(hidden, this.lm_head.weight, labels, o);
   }
 }
+
+/** GPT-2's checkpoints. */
+export const gpt2: Architecture = {
+  classes: { GPT2LMHeadModel: (config) => new GPT2LMHeadModel(config) },
+  prefix: 'transformer.',
+  // Old checkpoints carry the causal mask as a buffer.
+  sanitize: (name) => (/\.attn\.(masked_)?bias$/.test(name) ? null : name),
+  tied: ['lm_head.weight'],
+};

@@ -1,8 +1,10 @@
 // Llama (Touvron et al., 2023; 2 and 3 after it): RMSNorm, rotary positions, grouped queries, a gated feed-forward.
 import { matmul, show, type Tensor } from '@brickwork/graph';
 import { activation, Embedding, Linear, normal, parameter, RMSNorm } from '@brickwork/nn';
-import type { Activation, Context, Parameter } from '@brickwork/nn';
-import { attention, type Past } from '../attention.ts';
+import type { Activation, Context, Parameter, Outputs } from '@brickwork/nn';
+import type { Architecture } from '../architecture.ts';
+import { attention, attentionWeights, type AttentionOutput, type Past } from '../attention.ts';
+import { causalInputs, causalOutputs } from '../causal-outputs.ts';
 import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
 import { paddingMask, slidingMask } from '../mask.ts';
@@ -77,7 +79,7 @@ class Attention {
     this.v_proj = new Linear(c.hidden_size, K * D, { bias: biases.qkv, weight });
     this.o_proj = new Linear(H * D, c.hidden_size, { bias: biases.output, weight });
   }
-  forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): { y: Tensor; present: Past } {
+  forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): AttentionOutput {
     const [B, T] = x.shape as [number, number];
     const heads = (projected: Tensor): Tensor => projected.reshape([B, T, -1, this.#D]).permute([0, 2, 1, 3]); // (B, H, T, D)
     const key = rotate(heads(this.k_proj.forward(x)), at);
@@ -85,7 +87,7 @@ class Attention {
     const q = rotate(heads(this.q_proj.forward(x)), at);
     const o = attention(q, key, value, ctx, { mask, dropout: this.#c.attention_dropout, past });
     const y = this.o_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, this.#c.num_attention_heads * this.#D]));
-    return { y, present: { key, value } };
+    return { y, present: { key, value }, weights: () => attentionWeights(q, key, { mask, past }) };
   }
 }
 
@@ -118,9 +120,9 @@ class Block {
     this.mlp = new MLP(c);
   }
   forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): BlockOutput {
-    const { y, present } = this.self_attn.forward(this.input_layernorm.forward(x), ctx, at, mask, past);
+    const { y, present, weights } = this.self_attn.forward(this.input_layernorm.forward(x), ctx, at, mask, past);
     const h = x.add(y);
-    return { x: h.add(this.mlp.forward(this.post_attention_layernorm.forward(h))), present };
+    return { x: h.add(this.mlp.forward(this.post_attention_layernorm.forward(h))), present, weights };
   }
 }
 
@@ -175,6 +177,7 @@ export class LlamaForCausalLM implements CausalLM {
       weight: c.tie_word_embeddings ? weight : parameter([c.vocab_size, c.hidden_size], normal(c.initializer_range)),
     };
   }
+  readonly inputs: CausalLM['inputs'] = causalInputs;
   get contextLength(): number {
     return this.config.max_position_embeddings;
   }
@@ -204,7 +207,24 @@ export class LlamaForCausalLM implements CausalLM {
     return matmul(hidden, this.lm_head.weight, { transB: true }); // (…, V)
   }
 
-  loss(ids: Tensor, labels: Tensor, ctx: Context, o: ForwardOptions & { shift?: boolean } = {}): Tensor {
-    return nextTokenLoss(this.forward(ids, ctx, o).last, this.lm_head.weight, labels, o);
+  trace(inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
+    return causalOutputs(this, inputs, ctx);
+  }
+
+  loss(hidden: Tensor, labels: Tensor, o: { readonly shift?: boolean } = {}): Tensor {
+    return nextTokenLoss(hidden, this.lm_head.weight, labels, o);
   }
 }
+
+/** How the checkpoints of Llama's family are named; old ones carry the frequencies as buffers. */
+export const llamaNames: Omit<Architecture, 'classes'> = {
+  prefix: 'model.',
+  sanitize: (name) => (name.endsWith('.rotary_emb.inv_freq') ? null : name),
+  tied: ['lm_head.weight'],
+};
+
+/** Llama's checkpoints, and those of models built like it, such as SmolLM2. */
+export const llama: Architecture = {
+  classes: { LlamaForCausalLM: (config) => new LlamaForCausalLM(config) },
+  ...llamaNames,
+};

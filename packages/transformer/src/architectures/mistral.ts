@@ -1,6 +1,7 @@
 // Mistral (Jiang et al., 2023): Llama whose tokens see only the last `sliding_window` positions.
 import { readConfig } from '../config.ts';
-import { LlamaForCausalLM, llamaDefaults } from './llama.ts';
+import type { Architecture } from '../architecture.ts';
+import { LlamaForCausalLM, llamaDefaults, llamaNames } from './llama.ts';
 
 /** Mistral with its language-model head, in Hugging Face's weight names. */
 export class MistralForCausalLM extends LlamaForCausalLM {
@@ -14,3 +15,9 @@ export class MistralForCausalLM extends LlamaForCausalLM {
     );
   }
 }
+
+/** Mistral's checkpoints. */
+export const mistral: Architecture = {
+  classes: { MistralForCausalLM: (config) => new MistralForCausalLM(config) },
+  ...llamaNames,
+};

@@ -1,6 +1,7 @@
 // Qwen2 (Yang et al., 2024): Llama with biases on queries, keys and values.
 import { readConfig } from '../config.ts';
-import { LlamaForCausalLM, llamaDefaults } from './llama.ts';
+import type { Architecture } from '../architecture.ts';
+import { LlamaForCausalLM, llamaDefaults, llamaNames } from './llama.ts';
 
 /** Qwen2 with its language-model head, in Hugging Face's weight names. */
 export class Qwen2ForCausalLM extends LlamaForCausalLM {
@@ -29,3 +30,9 @@ export class Qwen2ForCausalLM extends LlamaForCausalLM {
     );
   }
 }
+
+/** Qwen2's checkpoints. */
+export const qwen2: Architecture = {
+  classes: { Qwen2ForCausalLM: (config) => new Qwen2ForCausalLM(config) },
+  ...llamaNames,
+};

@@ -1,0 +1,58 @@
+// What a causal language model takes and gives by name, as Hugging Face's models do.
+import { equal, reshapeLike, where, concat, constant, slice, type Tensor } from '@brickwork/graph';
+import { crossEntropy, type Context, type NetworkInput, type Outputs } from '@brickwork/nn';
+import type { CausalLM, Hidden } from './causal-lm.ts';
+import { nextLabels } from './next-token-loss.ts';
+
+const tokens = { dtype: 'int64', shape: ['B', 'T'] } as const;
+const optional = { ...tokens, optional: true } as const;
+
+/** Token ids; a mask that is 0 at padding; positions other than 0, 1, 2, …; and what the loss is of. */
+export const causalInputs: Readonly<Record<string, NetworkInput>> = {
+  input_ids: tokens,
+  attention_mask: optional,
+  position_ids: optional,
+  labels: optional,
+};
+
+/** `hidden_states.0` (embeddings) to `hidden_states.L` (after the last norm), and `attentions.0` to `attentions.L-1`. */
+export function layerOutputs({ all, attentions }: Pick<Hidden, 'all' | 'attentions'>): Outputs {
+  return Object.fromEntries([
+    ...all.map((x, i) => [`hidden_states.${i}`, () => x] as const),
+    ...attentions.map((weights, i) => [`attentions.${i}`, weights] as const),
+  ]);
+}
+
+/**
+ * One pass of a causal language model: `logits` (B, T, V), `last_hidden_state`, `hidden_states.i`, `attentions.i`,
+ * `log_probs` (B, T) and, where labels are given, `loss`.
+ *
+ * `log_probs` holds ln p of each label (each token, without labels) given the tokens before it: 0 for the first, for
+ * padding and for labels of -100.
+ */
+export function causalOutputs(model: CausalLM, inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
+  const { input_ids: ids, attention_mask: attentionMask, position_ids: positions, labels } = inputs;
+  const hidden = model.forward(ids!, ctx, { ...(attentionMask && { attentionMask }), ...(positions && { positions }) });
+  const logits = once(() => model.head(hidden.last));
+  return {
+    logits,
+    ...(labels && { loss: () => model.loss(hidden.last, labels) }),
+    last_hidden_state: () => hidden.last,
+    log_probs: () => {
+      const none = constant(BigInt64Array.of(-100n), []);
+      const seen = attentionMask
+        ? where(equal(attentionMask, constant(BigInt64Array.of(0n), [])), none, labels ?? ids!)
+        : (labels ?? ids!);
+      const next = crossEntropy(logits(), nextLabels(seen), { reduction: 'none' }).neg(); // (B, T): of the token after
+      // The last is 0; it goes to the front.
+      return reshapeLike(concat([slice(next, 1, -1), slice(next, 1, 0, -1)], 1), next);
+    },
+    ...layerOutputs(hidden),
+  };
+}
+
+/** Traces once, however often it is asked for. */
+export function once(trace: () => Tensor): () => Tensor {
+  let traced: Tensor | null = null;
+  return () => (traced ??= trace());
+}
