@@ -9,7 +9,6 @@ import {
   buildCausalLM,
   CachedDecoder,
   loadWeights,
-  Model,
   type CausalLM,
 } from '../../packages/transformer/src/index.ts';
 import { difference, fixture, hasShared, type Fixture } from '../fixtures.ts';
