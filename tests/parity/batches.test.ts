@@ -8,7 +8,8 @@ import { fixture, hasShared, sharedPath } from '../fixtures.ts';
 
 const folders = hasShared ? readdirSync(sharedPath('fixtures/checkpoints')) : [];
 
-const numbers = ({ data }: HostTensor): number[] => Array.from(data as Iterable<number | bigint>, Number);
+const numbers = ({ data }: HostTensor): number[] =>
+  Array.from(data as Iterable<number | bigint>, (value) => Number(value));
 
 /** Row `row` of a batch, cut to `length` along the second axis where that is as long as the mask. */
 function rowOf({ data, shape, dtype }: HostTensor, row: number, T: number, length: number): HostTensor {
@@ -45,7 +46,7 @@ describe.skipIf(!hasShared)('rows of a batch (needs ../shared)', async () => {
           expect(alone[name]!.shape).toEqual(expectedRow.shape);
           const values = numbers(expectedRow);
           const largest = Math.max(1, ...values.map(Math.abs));
-          alone[name]!.data.forEach((value: number | bigint, i: number) => {
+          numbers(alone[name]!).forEach((value, i) => {
             compared++;
             expect(Math.abs(value - values[i]!), `${name} ${row} ${i}`).toBeLessThan(1e-5 * largest);
           });
