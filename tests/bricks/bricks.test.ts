@@ -2,10 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import * as nn from '../../packages/nn/src/index.ts';
 import { activationCases } from './activations.ts';
+import { adapterCases } from './adapters.ts';
 import { layerCases } from './layers.ts';
 import { lossCases } from './losses.ts';
 
-const all = { ...layerCases, ...activationCases, ...lossCases };
+const all = { ...layerCases, ...adapterCases, ...activationCases, ...lossCases };
 
 for (const [brick, checks] of Object.entries(all))
   describe(`${brick}`, () => {
