@@ -1,6 +1,6 @@
 // Checks of the bricks with parameters, and of those that hold others.
 import assert from 'node:assert/strict';
-import { constant, input, mul } from '../../packages/graph/src/index.ts';
+import { constant, input, mul, type Tensor } from '../../packages/graph/src/index.ts';
 import {
   Conv1D,
   Dropout,
@@ -139,6 +139,20 @@ export const layerCases: Cases = {
         for (let c = 0; c < C; c++) wanted[Number(id) * C + c]! += g[i * C + c]!;
       });
       assert.deepEqual(dw, [...wanted]);
+    },
+    'the row of the padding begins as zeros and learns nothing': async () => {
+      // torch.nn.Embedding(4, 2, padding_idx=1): the gradient of sum(g * embedding(ids)) has zeros in row 1.
+      const ids = constant(BigInt64Array.of(3n, 1n, 0n, 1n, 3n, 2n), [2, 3]);
+      const g = constant(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), [2, 3, 2]);
+      const table = values([1, 2, 3, 4, 5, 6, 7, 8], [4, 2]);
+      const forward = (w: Tensor): Tensor =>
+        Object.assign(new Embedding(4, 2, undefined, { padding: 1 }), { weight: w }).forward(ids);
+      const [dw] = await gradientsOf((w) => mul(forward(w), g), [table]);
+      assert.deepEqual(dw, [5, 6, 0, 0, 11, 12, 1 + 9, 2 + 10]);
+      const { data } = initialize(new Embedding(4, 2, undefined, { padding: 1 })).get('weight')!;
+      assert.deepEqual([...data.subarray(2, 4)], [0, 0]);
+      assert.ok(data.subarray(4).every((v) => v !== 0));
+      throws(() => new Embedding(4, 2, undefined, { padding: 4 }), "padding's id is 4", 'below 4');
     },
   },
   Sequential: {

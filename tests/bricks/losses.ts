@@ -211,6 +211,11 @@ export const lossCases: Cases = {
           ],
         });
     },
+    'classes whose number is named': () =>
+      checkOp((x, l) => crossEntropy(x, l), [[5, 4], indices([5], 3)], {
+        reference: (x, l) => entropy(x, l),
+        symbolic: [['B', 'T'], ['B']],
+      }),
     'labels that are ignored count for nothing': async () => {
       const labels = labelled(1, -100, 0, -100, 3);
       for (const reduction of ['mean', 'sum', 'none'] as const)
@@ -264,6 +269,33 @@ export const lossCases: Cases = {
         });
       }
     },
+    'a bias, and its gradient': async () => {
+      const reference = (x: Nd, w: Nd, b: Nd, l: Nd): Nd =>
+        entropy(elementwise((p, q) => p + q)(timesTransposed(x, w), b), l);
+      const loss = (x: Tensor, w: Tensor, b: Tensor, l: Tensor): Tensor => linearCrossEntropy(x, w, l, b).loss;
+      for (const labels of [labelled(1, 0, 6, 3, 3), labelled(1, -100, 6, -100, 3)])
+        await checkOp(loss, [[5, 4], [7, 4], [7], labels], { reference });
+      await checkOp(loss, [[5, 4], [7, 4], [7], indices([5], 7)], {
+        reference,
+        symbolic: [['N', 4], [7, 4], [7], ['N']],
+      });
+      await checkOp(
+        loss,
+        [between([4096, 3], -2, 2), between([40, 3], -2, 2), between([40], -2, 2), indices([4096], 40)],
+        { reference, tolerance: 1e-5, gradientTolerance: 1e-4 },
+      );
+      const [x, w, l] = [input('x', [5, 4]), input('w', [7, 4]), input('l', [5], 'int64')];
+      throws(() => linearCrossEntropy(x, w, l, input('b', [5])), 'bias (5)', '(V)');
+    },
+    'no rows at all': () =>
+      checkOp(
+        (x, w, b) => linearCrossEntropy(x, w, constant(new BigInt64Array(0), [0]), b).loss,
+        [[0, 4], [7, 4], [7]],
+        {
+          reference: () => nd([], () => 0),
+          flat: [0, 1, 2],
+        },
+      ),
     'counts its rows': () =>
       checkOp((x, w, l) => linearCrossEntropy(x, w, l).count, [[3, 2], [4, 2], labelled(1, -100, 2)], {
         reference: () => nd([], () => 2),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {
   addScattered,
   argmax,
+  cumsum,
   gather,
   gatherElements,
   input,
@@ -12,6 +13,7 @@ import {
   mean,
   min,
   mul,
+  nonZero,
   oneHot,
   rmsNorm,
   scatterAdd,
@@ -197,6 +199,40 @@ export const reductionCases: Cases = {
     },
     'to its own shape is the same tensor': () =>
       assert.ok(((g) => sumTo(g, input('x', [2, 3])) === g)(input('g', [2, 3]))),
+  },
+  cumsum: {
+    'every axis, from either end': async () => {
+      for (const axis of [undefined, 0, 1, 2, -1, -2])
+        for (const reverse of [false, true])
+          await checkOp((x) => cumsum(x, axis, { reverse }), [[2, 3, 4]], {
+            reference: (v) =>
+              lines(v, axis ?? -1, (t) => t.map((_, i) => total(reverse ? t.slice(i) : t.slice(0, i + 1)))),
+            symbolic: [['B', 'T', 4]],
+          });
+    },
+    'whole numbers stay whole': () =>
+      checkOp((x) => cumsum(x), [indices([3, 50], 9)], {
+        reference: (v) => lines(v, -1, (t) => t.map((_, i) => total(t.slice(0, i + 1)))),
+        gradient: false,
+      }),
+    'an axis that is not there': () => throws(() => cumsum(input('x', [2, 3]), 2), 'axis 2', '(2, 3)'),
+  },
+  nonZero: {
+    'positions in order, also none': async () => {
+      for (const data of [
+        [0, 1, 0, 0, 1, 1],
+        [1, 1],
+        [0, 0, 0],
+      ])
+        await checkOp((x) => nonZero(x, 'K'), [values(BigInt64Array.from(data, BigInt))], {
+          reference: () => {
+            const at = data.flatMap((v, i) => (v ? [i] : []));
+            return nd([at.length], (i) => at[i]!);
+          },
+          gradient: false,
+        });
+    },
+    'of more than one axis': () => throws(() => nonZero(input('x', [2, 3]), 'K'), '(2, 3)', 'one axis'),
   },
   argmax: {
     'every axis, kept and not; the first of ties': async () => {

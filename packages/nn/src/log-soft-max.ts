@@ -46,7 +46,7 @@ export function crossEntropy(
   { ignoreIndex = usualIgnoreIndex, labelSmoothing: s = 0, reduction = 'mean' }: CrossEntropyOptions = {},
 ): Tensor {
   const V = x.shape.at(-1);
-  if (x.rank !== labels.rank + 1 || typeof V !== 'number' || labels.shape.some((d, i) => d !== x.shape[i]))
+  if (x.rank !== labels.rank + 1 || (typeof V !== 'number' && s) || labels.shape.some((d, i) => d !== x.shape[i]))
     throw new GraphError(
       `crossEntropy: scores ${show(x.shape)} with labels ${show(labels.shape)}; needs (…, V) with (…)`,
     );
@@ -63,7 +63,7 @@ export function crossEntropy(
   const losses = override(value, [x], (g) => {
     const scale = where(ignored, 0, unsqueeze(g, -1)); // (…, 1)
     const dx = scatterAddElements(mul(exp(logP), scale), label, mul(scale, s - 1));
-    return [s ? sub(dx, mul(scale, s / V)) : dx];
+    return [s ? sub(dx, mul(scale, s / (V as number))) : dx];
   });
   if (reduction === 'none') return losses;
   if (reduction === 'sum') return sum(losses);
