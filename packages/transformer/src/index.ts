@@ -1,3 +1,7 @@
+export * from './adapters/attach.ts';
+export * from './adapters/merge.ts';
+export * from './adapters/peft-config.ts';
+export * from './adapters/peft-folder.ts';
 export * from './architecture.ts';
 export * from './architectures/gpt-neox.ts';
 export * from './architectures/gpt2.ts';

@@ -36,6 +36,7 @@ export class Model {
   readonly #programs = new Map<string, Promise<Program>>();
 
   constructor(parts: ModelParts, options: CompileOptions = {}) {
+    parameters(parts.network); // names them
     this.network = parts.network;
     this.architecture = parts.architecture;
     this.className = parts.className;
