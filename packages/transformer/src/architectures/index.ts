@@ -1,6 +1,7 @@
 // Which architecture config.json means by its `model_type`.
 import { buildNetwork, type Architecture, type Config } from '../architecture.ts';
 import { isCausalLM, type CausalLM } from '../causal-lm.ts';
+import { bert } from './bert.ts';
 import { gptNeoX } from './gpt-neox.ts';
 import { gpt2 } from './gpt2.ts';
 import { llama } from './llama.ts';
@@ -9,6 +10,7 @@ import { qwen2 } from './qwen2.ts';
 
 /** Architectures by `model_type`. */
 export const architectures: Readonly<Record<string, Architecture>> = {
+  bert,
   gpt2,
   gpt_neox: gptNeoX,
   llama,
