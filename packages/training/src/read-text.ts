@@ -1,6 +1,8 @@
 // Text files of any size, read as one text in pieces.
-import { createReadStream } from 'node:fs';
 import type { Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 
 /** What goes with reading. */
 export interface ReadTextOptions {
@@ -10,9 +12,10 @@ export interface ReadTextOptions {
 }
 
 /**
- * The text of a file in UTF-8, in pieces that split no character. A byte order mark at the beginning is left out.
+ * The text of a file in UTF-8, in pieces that split no character. A byte order mark at the beginning is left out; a file
+ * called `.gz` is unpacked.
  *
- * @throws where there is no such file, or it isn't UTF-8.
+ * @throws where there is no such file, or it isn't UTF-8, or not packed as its name says.
  */
 export async function* readText(path: string, { signal, hash }: ReadTextOptions = {}): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -28,7 +31,10 @@ export async function* readText(path: string, { signal, hash }: ReadTextOptions 
     }
   };
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, ...(signal && { signal }) })) {
+    const file = createReadStream(path, { highWaterMark: 2 ** 20, ...(signal && { signal }) });
+    // An error of either ends the iteration; the callback is only there so that none goes unheard.
+    const chunks = path.endsWith('.gz') ? pipeline(file, createGunzip({ chunkSize: 2 ** 20 }), () => {}) : file;
+    for await (const chunk of chunks) {
       const bytes = chunk as Buffer;
       hash?.update(bytes);
       const text = decode(bytes);
@@ -39,6 +45,7 @@ export async function* readText(path: string, { signal, hash }: ReadTextOptions 
     signal?.throwIfAborted();
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw new Error(`corpus: no file ${path}`, { cause });
+    if (code?.startsWith('Z_')) throw new Error(`corpus: ${path} is not a gzip file (${code})`, { cause });
     if (code === 'EISDIR') throw new Error(`corpus: ${path} is a folder; name the text files in it`, { cause });
     throw cause;
   }
