@@ -2,20 +2,26 @@
 import { buildNetwork, type Architecture, type Config } from '../architecture.ts';
 import { isCausalLM, type CausalLM } from '../causal-lm.ts';
 import { bert } from './bert.ts';
+import { distilbert } from './distilbert.ts';
 import { gptNeoX } from './gpt-neox.ts';
 import { gpt2 } from './gpt2.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
 import { qwen2 } from './qwen2.ts';
+import { camembert, roberta, xlmRoberta } from './roberta.ts';
 
 /** Architectures by `model_type`. */
 export const architectures: Readonly<Record<string, Architecture>> = {
   bert,
+  camembert,
+  distilbert,
   gpt2,
   gpt_neox: gptNeoX,
   llama,
   mistral,
   qwen2,
+  roberta,
+  'xlm-roberta': xlmRoberta,
 };
 
 /** The decoder-only language model that a config.json describes. */
