@@ -2,6 +2,8 @@ export * from './accumulate.ts';
 export * from './arena.ts';
 export * from './batches.ts';
 export * from './benchmark.ts';
+export * from './data/example-batches.ts';
+export * from './data/example-store.ts';
 export * from './data/example.ts';
 export * from './data/row.ts';
 export * from './data/rows.ts';
