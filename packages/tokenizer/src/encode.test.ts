@@ -159,3 +159,42 @@ describe.skipIf(!existsSync(data))('tokenizers of well-known models (../shared/d
     expect(tokenizer.decode(tokenizer.encode(text).ids)).toBe(text);
   });
 });
+
+describe('a length', () => {
+  test('is kept to: texts lose their ends, the longer of a pair first, and what stands around them stays', () => {
+    const tokenizer = new Tokenizer(kinds['WordPiece']!);
+    const words = (n: number): string => Array.from({ length: n }, (_, i) => 'abcdefghij'[i % 10]).join(' ');
+    const whole = tokenizer.encode(words(9), { textPair: words(4) });
+    const around = whole.ids.length - 13;
+    // As Hugging Face's tokenizers cut with longest_first: [room, kept of the first, kept of the second].
+    for (const [a, b, room, first, second] of [
+      [9, 4, 13, 9, 4],
+      [9, 4, 10, 6, 4],
+      [9, 4, 8, 4, 4],
+      [9, 4, 7, 4, 3],
+      [4, 9, 7, 3, 4],
+      [4, 4, 7, 3, 4],
+      [9, 0, 5, 5, 0],
+    ] as const) {
+      const textPair = b ? words(b) : '';
+      const plain = tokenizer.encode(words(a), { textPair, addSpecialTokens: false, maxLength: room });
+      expect(
+        plain.typeIds.filter((type) => type === 0),
+        `${a} ${b} ${room}`,
+      ).toHaveLength(first);
+      expect(
+        plain.typeIds.filter((type) => type === 1),
+        `${a} ${b} ${room}`,
+      ).toHaveLength(second);
+      if (!b) continue;
+      const marked = tokenizer.encode(words(a), { textPair, maxLength: room + around });
+      expect(marked.ids).toHaveLength(room + around);
+      expect(marked.ids[0]).toBe(whole.ids[0]);
+      expect(marked.ids.at(-1)).toBe(whole.ids.at(-1));
+      expect(marked.offsets).toHaveLength(room + around);
+    }
+    expect(() => tokenizer.encode('a', { textPair: 'b', maxLength: around })).toThrow(
+      `needs more than the ${around} ids`,
+    );
+  });
+});

@@ -52,6 +52,15 @@ export function postProcess<T>(
   return { items: tokens, typeIds: typeIds ?? null };
 }
 
+/** How much of two texts to keep so that together they have no more than `room` items: the longer one is cut first. */
+export function lengthsWithin(room: number, first: number, second: number): [number, number] {
+  if (first + second <= room) return [first, second];
+  const shorter = Math.min(first, second);
+  const half = Math.floor(room / 2);
+  const [less, more] = 2 * shorter <= room ? [shorter, room - shorter] : [half, room - half];
+  return first > second ? [more, less] : [less, more];
+}
+
 interface Step {
   readonly type?: string;
   readonly processors?: readonly Step[];

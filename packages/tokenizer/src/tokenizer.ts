@@ -2,7 +2,7 @@
 import { Tokenizer as Engine } from '@huggingface/tokenizers';
 import { addedTokens, alignedEncoder, type PlacedToken } from './aligned-encoder.ts';
 import { decodeAll, type DecoderParts, decodeStreamOf, type DecodeStream } from './decode-stream.ts';
-import { type Arranged, type Encoding, postProcess, trimsOffsets, trimSpaces } from './encoding.ts';
+import { type Arranged, type Encoding, lengthsWithin, postProcess, trimsOffsets, trimSpaces } from './encoding.ts';
 import { fastEncoder } from './fast-encoder.ts';
 import { type CheckedJson, readTokenizerJson } from './read-json.ts';
 import { type SpecialTokens, specialTokensOf } from './special-tokens.ts';
@@ -13,6 +13,11 @@ export interface EncodeOptions {
   readonly addSpecialTokens?: boolean;
   /** A second text, for models that read pairs. An empty one is as none. */
   readonly textPair?: string;
+  /**
+   * The most ids to give, those around the texts included; all unless given. Of a pair the longer text is cut first, as
+   * Hugging Face's `longest_first` does.
+   */
+  readonly maxLength?: number;
 }
 
 /** Options of {@link Tokenizer.decode} and {@link Tokenizer.decodeStream}. */
@@ -75,13 +80,24 @@ export class Tokenizer {
   }
 
   /** The ids of a text, and with them its tokens, their offsets and more. @throws naming a character that has no id. */
-  encode(text: string, { addSpecialTokens = true, textPair }: EncodeOptions = {}): Encoding {
+  encode(text: string, { addSpecialTokens = true, textPair, maxLength }: EncodeOptions = {}): Encoding {
     for (const given of [text, textPair ?? ''])
       if (typeof given !== 'string')
         throw new TypeError(`encode: the text is ${given === null ? 'null' : typeof given}; needs a string`);
     const pair = textPair || null;
-    const around = <T>(of: (part: string) => T[]): Arranged<T> =>
-      postProcess(this.#engine.post_processor, of(text), pair === null ? null : of(pair), addSpecialTokens);
+    const arrange = <T>(first: T[], second: T[] | null): Arranged<T> =>
+      postProcess(this.#engine.post_processor, first, second, addSpecialTokens);
+    const around = <T>(of: (part: string) => T[]): Arranged<T> => {
+      const [first, second] = [of(text), pair === null ? null : of(pair)];
+      if (maxLength === undefined) return arrange(first, second);
+      const room = maxLength - arrange<T>([], second && []).items.length;
+      if (!(Number.isInteger(maxLength) && room > 0))
+        throw new Error(
+          `encode: maxLength is ${maxLength}; needs more than the ${maxLength - room} ids around the text`,
+        );
+      const [a, b] = lengthsWithin(room, first.length, second?.length ?? 0);
+      return arrange(first.slice(0, a), second && second.slice(0, b));
+    };
     const { items, typeIds } = around((part) => this.#ids(part));
     const idOf = (token: string): number => this.#checked.ids.get(token)!;
     const isMixed = items.some((item) => typeof item === 'string');
