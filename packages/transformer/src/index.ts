@@ -10,6 +10,7 @@ export * from './architectures/gpt2.ts';
 export * from './architectures/index.ts';
 export * from './architectures/llama.ts';
 export * from './architectures/mistral.ts';
+export * from './architectures/modernbert.ts';
 export * from './architectures/qwen2.ts';
 export * from './architectures/roberta.ts';
 export * from './attention.ts';

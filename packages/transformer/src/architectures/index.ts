@@ -7,6 +7,7 @@ import { gptNeoX } from './gpt-neox.ts';
 import { gpt2 } from './gpt2.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
+import { modernbert } from './modernbert.ts';
 import { qwen2 } from './qwen2.ts';
 import { camembert, roberta, xlmRoberta } from './roberta.ts';
 
@@ -19,6 +20,7 @@ export const architectures: Readonly<Record<string, Architecture>> = {
   gpt_neox: gptNeoX,
   llama,
   mistral,
+  modernbert,
   qwen2,
   roberta,
   'xlm-roberta': xlmRoberta,
