@@ -2,7 +2,7 @@
 // length together if asked for. Which examples make a batch is a pure function of its number, so that a run resumes
 // in the middle of an epoch.
 import { hostTensor, type HostTensor } from '@brickwork/runtime';
-import { streamSeed } from '@brickwork/nn';
+import { random, streamSeed, type Random } from '@brickwork/nn';
 import { permutation } from '../permutation.ts';
 import type { Counted, TrainData } from '../train-data.ts';
 import type { EncodedExample, ExampleStore } from './example-store.ts';
@@ -16,8 +16,8 @@ export interface ExampleBatchesOptions {
   readonly seed: number;
   /** The field whose length sorts examples into batches of similar ones; examples come as they are shuffled without. */
   readonly groupBy?: string | null;
-  /** Makes one batch of examples. */
-  readonly collate: (examples: readonly EncodedExample[]) => Counted<NamedBatch>;
+  /** Makes one batch of examples; what is random in it is drawn from `draw`, which follows from the batch's number. */
+  readonly collate: (examples: readonly EncodedExample[], draw: Random) => Counted<NamedBatch>;
   /** Held-out examples, always in the order of the store. */
   readonly validation?: ExampleStore | null;
 }
@@ -59,13 +59,15 @@ export function exampleBatches(store: ExampleStore, o: ExampleBatchesOptions): T
     batch(number) {
       const inEpoch = number % perEpoch;
       const batches = batchesOf(Math.floor(number / perEpoch), Math.floor(inEpoch / group));
-      return collate(batches[inEpoch % group]!.map((i) => store.read(i)));
+      const examples = batches[inEpoch % group]!.map((i) => store.read(i));
+      return collate(examples, random(streamSeed(seed, `collate/${number}`)));
     },
     *validation() {
       const count = validation?.count ?? 0;
       for (let first = 0; first < count; first += B) {
         const some = Array.from({ length: Math.min(B, count - first) }, (_, i) => validation!.read(first + i));
-        yield collate(some);
+        // Always the same, so that losses can be compared.
+        yield collate(some, random(streamSeed(0, `validation/${first}`)));
       }
     },
   };

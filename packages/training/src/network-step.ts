@@ -1,0 +1,108 @@
+// One step of training of any network on batches of named inputs. Batches of another shape get a graph of their own.
+import { gradients, input, type Tensor } from '@brickwork/graph';
+import { evaluating, parameters, training, type Context, type Network, type Outputs } from '@brickwork/nn';
+import { compile, hostTensor, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
+import type { NamedBatch } from './data/example-batches.ts';
+import type { TrainStep } from './train-step.ts';
+
+/** The loss of one pass, a scalar, from what the network gives and takes. */
+export type Objective = (outputs: Outputs, inputs: Readonly<Record<string, Tensor>>, ctx: Context) => Tensor;
+
+/** The network's own loss of the labels that it is given. @throws where it has none. */
+export const ownLoss: Objective = (outputs, inputs) => {
+  if (!outputs['loss'])
+    throw new Error(`training: the network gives no loss for the inputs ${Object.keys(inputs).join(', ')}`);
+  return outputs['loss']();
+};
+
+/** What a step computes on. */
+export interface NetworkStepOptions {
+  /** Every parameter's values, frozen ones too; read at every step. */
+  readonly weights: ReadonlyMap<string, HostTensor>;
+  /** Gradients to write, for the parameters that are trained. They share no memory with the weights. */
+  readonly grads: ReadonlyMap<string, HostTensor>;
+  /** {@link ownLoss} unless given. */
+  readonly objective?: Objective;
+  readonly compile?: CompileOptions;
+  /** Graphs kept at once, the least recently used is dropped; 16 unless given. */
+  readonly graphs?: number;
+}
+
+/**
+ * Training of those parameters of a network that `grads` names. Nothing is computed for the others but what the loss
+ * itself needs: no gradient below the lowest trained one, and no activation is kept that no gradient reads.
+ *
+ * @throws where `grads` names no parameter, or one that isn't trainable.
+ */
+export function networkStep(network: Network, o: NetworkStepOptions): TrainStep<NamedBatch> {
+  const { weights, grads, objective = ownLoss, graphs = 16 } = o;
+  const known = parameters(network);
+  const wanted = [...grads.keys()].map((name) => {
+    const parameter = known.get(name);
+    if (!parameter) throw new Error(`training: ${name} is no parameter of the network`);
+    if (!parameter.trainable) throw new Error(`training: ${name} is a buffer, which has no gradient`);
+    return [name, parameter] as const;
+  });
+  const value = hostTensor(new Float32Array(1), []);
+  const into = { loss: value, ...Object.fromEntries([...grads].map(([name, g]) => [`grad.${name}`, g])) };
+  const kept = new Map<string, Program>();
+
+  const programFor = async (batch: NamedBatch, isTraining: boolean): Promise<Program> => {
+    const shapes = Object.entries(batch).map(([name, { shape }]) => `${name}:${shape.join('x')}`);
+    const key = `${isTraining ? 'train' : 'evaluate'} ${shapes.toSorted().join(' ')}`;
+    const found = kept.get(key);
+    if (found) {
+      kept.delete(key);
+      kept.set(key, found); // the last used stands last
+      return found;
+    }
+    const inputs = Object.fromEntries(
+      Object.entries(batch).map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]),
+    );
+    const ctx = isTraining ? training() : evaluating();
+    const loss = objective(network.trace(inputs, ctx), inputs, ctx);
+    const slopes = isTraining
+      ? gradients(
+          loss,
+          wanted.map(([, parameter]) => parameter),
+        )
+      : [];
+    const program = await compile(
+      { loss, ...Object.fromEntries(slopes.map((g, i) => [`grad.${wanted[i]![0]}`, g])) },
+      { memory: 'plain', ...o.compile },
+    );
+    kept.set(key, program);
+    if (kept.size > graphs) {
+      const [oldest, dropped] = kept.entries().next().value!;
+      kept.delete(oldest);
+      await dropped.dispose();
+    }
+    return program;
+  };
+  const feedsOf = (program: Program, batch: NamedBatch, seed: number): Map<string, HostTensor> => {
+    const feeds = new Map<string, HostTensor>();
+    for (const { name } of program.inputs) {
+      const tensor = batch[name] ?? weights.get(name) ?? (name === 'seed' ? hostTensor(Int32Array.of(seed), []) : null);
+      if (!tensor) throw new Error(`training: no values for ${name}`);
+      feeds.set(name, tensor);
+    }
+    return feeds;
+  };
+  return {
+    async run(batch, seed) {
+      const program = await programFor(batch, true);
+      await program.run(feedsOf(program, batch, seed), into);
+      return (value.data as Float32Array)[0]!;
+    },
+    async evaluate(batch) {
+      const program = await programFor(batch, false);
+      const { loss } = await program.run(feedsOf(program, batch, 0), ['loss']);
+      return Number(loss!.data[0]);
+    },
+    async dispose() {
+      const programs = [...kept.values()];
+      kept.clear();
+      for (const program of programs) await program.dispose();
+    },
+  };
+}
