@@ -9,6 +9,8 @@ export interface NetworkInput {
   readonly shape: Shape;
   /** Whether it may be left out. */
   readonly optional?: boolean;
+  /** Where it holds ids: they are from 0 and below `count`, or `except` (labels that are left out). */
+  readonly ids?: { readonly count: number; readonly except?: number };
 }
 
 /** Results by name. Each is traced when it is asked for, so that what nobody asks for costs nothing. */
@@ -20,6 +22,8 @@ export interface Network {
   readonly config: object;
   /** By Hugging Face's names: input_ids, attention_mask, labels, pixel_values, … */
   readonly inputs: Readonly<Record<string, NetworkInput>>;
+  /** The most that a size can be, by its name in the inputs' shapes: `{ T: 512 }`. */
+  readonly longest?: Readonly<Record<string, number>>;
   /**
    * Traces one pass. Optional inputs may be missing; outputs that need one of them are then missing too (`loss` needs
    * `labels`).

@@ -7,6 +7,7 @@ import { loadTokenizer, type Tokenizer } from '@brickwork/tokenizer';
 import { buildNetwork, type Architecture, type BuiltNetwork, type Config } from './architecture.ts';
 import { architectures } from './architectures/index.ts';
 import { isCausalLM, type CausalLM } from './causal-lm.ts';
+import { checkInputs } from './check-inputs.ts';
 import { CachedDecoder } from './decoder.ts';
 import { nearest } from './generation/nearest.ts';
 import { loadWeights } from './weights.ts';
@@ -52,7 +53,7 @@ export class Model {
    * `log_probs`, …; what isn't asked for isn't computed. Each set of names is compiled once, for inputs of any size.
    *
    * @param inputs by Hugging Face's names (`network.inputs` lists them): input_ids, attention_mask, labels, …
-   * @throws where an input is missing or unknown, or no output has such a name with these inputs.
+   * @throws where an input is missing or unknown or holds ids that aren't there, or no output has such a name with these inputs.
    */
   async run(
     inputs: Readonly<Record<string, HostTensor>>,
@@ -70,6 +71,7 @@ export class Model {
       program.catch(() => this.#programs.delete(key));
     }
     const compiled = await program;
+    checkInputs(this.className, this.network, inputs);
     const needed = new Set(compiled.inputs.map((i) => i.name));
     const feeds = Object.fromEntries(Object.entries(inputs).filter(([name]) => needed.has(name)));
     return compiled.run(feeds, wanted, options);

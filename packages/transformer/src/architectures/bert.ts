@@ -18,24 +18,28 @@ import { attention, attentionWeights } from '../attention.ts';
 import { once } from '../causal-outputs.ts';
 import { readConfig } from '../config.ts';
 import type { MaskedLMHead } from '../heads/masked-lm-loss.ts';
-import { bothEnds, classLabels, readLabels, type Labels } from '../heads/problem-type.ts';
+import { bothEnds, readLabels, type Labels } from '../heads/problem-type.ts';
 import { tokenLoss } from '../heads/token-loss.ts';
 import {
   choiceInputs,
-  choiceOutputs,
   choicesAsRows,
+  classLabels,
+  segmentInputs,
+  rowLabels,
+  spanLabels,
+  tokenLabels,
+  type Inputs,
+  type Tensors,
+} from '../heads/encoder-inputs.ts';
+import {
+  choiceOutputs,
   classifierOutputs,
   encoderOutputs,
   maskedLMOutputs,
-  rowLabels,
-  segmentInputs,
-  spanLabels,
   spanOutputs,
   tokenClassifierOutputs,
-  tokenLabels,
   type Encoded,
-  type Inputs,
-} from '../heads/encoded.ts';
+} from '../heads/encoder-outputs.ts';
 import { paddingMask } from '../mask.ts';
 import { relativeScores } from '../relative-key.ts';
 import { specialId } from '../special-id.ts';
@@ -275,18 +279,19 @@ export class BertEmbeddings {
   }
 }
 
-type Tensors = Readonly<Record<string, Tensor>>;
-
 /** BERT's body. */
 export class BertModel implements Network {
   readonly config: BertSettings;
-  readonly inputs: Inputs = segmentInputs;
+  readonly inputs: Inputs;
+  readonly longest: { readonly T: number };
   readonly embeddings: BertEmbeddings;
   readonly encoder: BertEncoder;
   readonly pooler: BertPooler | null;
   constructor(config: Config, { pooler = true }: { readonly pooler?: boolean } = {}) {
     const c = readBertConfig('bert', config);
     this.config = c;
+    this.inputs = segmentInputs(c.vocab_size, c.max_position_embeddings, c.type_vocab_size);
+    this.longest = { T: c.max_position_embeddings };
     this.embeddings = new BertEmbeddings(c);
     this.encoder = new BertEncoder(c);
     this.pooler = pooler ? new BertPooler(c) : null;
@@ -294,7 +299,7 @@ export class BertModel implements Network {
   encode(inputs: Tensors, ctx: Context): Encoded {
     const { input_ids: ids, attention_mask: mask, token_type_ids: types, position_ids: positions } = inputs;
     if (ids?.rank !== 2) throw new Error(`bert: input_ids ${ids ? show(ids.shape) : 'missing'}; needs (B, T)`);
-    const [T, most] = [ids.shape[1]!, this.config.max_position_embeddings];
+    const [T, most] = [ids.shape[1]!, this.longest.T];
     if (typeof T === 'number' && T > most)
       throw new Error(`bert: a sequence of ${T} tokens, but max_position_embeddings is ${most}; cut it`);
     return this.encoder.forward(this.embeddings.forward(ids, ctx, { types, positions }), ctx, mask);
@@ -314,6 +319,9 @@ abstract class WithHead implements Network {
   constructor(config: Config, o: { readonly pooler: boolean }) {
     this.bert = new BertModel(config, o);
     this.config = this.bert.config;
+  }
+  get longest(): BertModel['longest'] {
+    return this.bert.longest;
   }
   trace(inputs: Tensors, ctx: Context): Outputs {
     const encoded = this.bert.encode(inputs, ctx);
@@ -357,7 +365,11 @@ class Predictions {
 
 /** BERT as it was trained: masked tokens, and whether the second sentence follows the first (0) or not (1). */
 export class BertForPreTraining extends WithHead {
-  readonly inputs: Inputs = { ...segmentInputs, ...tokenLabels, next_sentence_label: rowLabels['labels']! };
+  readonly inputs: Inputs = {
+    ...this.bert.inputs,
+    ...tokenLabels(this.config.vocab_size),
+    next_sentence_label: rowLabels(2),
+  };
   readonly cls: { readonly predictions: Predictions; readonly seq_relationship: Linear };
   constructor(config: Config) {
     super(config, { pooler: true });
@@ -382,7 +394,7 @@ export class BertForPreTraining extends WithHead {
 
 /** BERT that fills in masked tokens. */
 export class BertForMaskedLM extends WithHead {
-  readonly inputs: Inputs = { ...segmentInputs, ...tokenLabels };
+  readonly inputs: Inputs = { ...this.bert.inputs, ...tokenLabels(this.config.vocab_size) };
   readonly cls: { readonly predictions: Predictions };
   constructor(config: Config) {
     super(config, { pooler: false });
@@ -395,7 +407,7 @@ export class BertForMaskedLM extends WithHead {
 
 /** BERT that tells whether the second sentence follows the first (label 0) or not (1). */
 export class BertForNextSentencePrediction extends WithHead {
-  readonly inputs: Inputs = { ...segmentInputs, ...rowLabels };
+  readonly inputs: Inputs = { ...this.bert.inputs, labels: rowLabels(2) };
   readonly cls: { readonly seq_relationship: Linear };
   constructor(config: Config) {
     super(config, { pooler: true });
@@ -411,7 +423,7 @@ export class BertForNextSentencePrediction extends WithHead {
 
 /** BERT that classifies texts, or predicts numbers for them. */
 export class BertForSequenceClassification extends WithHead {
-  readonly inputs: Inputs = { ...segmentInputs, labels: classLabels(this.config.labels) };
+  readonly inputs: Inputs = { ...this.bert.inputs, labels: classLabels(this.config.labels) };
   readonly classifier: Linear;
   constructor(config: Config) {
     super(config, { pooler: true });
@@ -424,7 +436,7 @@ export class BertForSequenceClassification extends WithHead {
 
 /** BERT that classifies every token. */
 export class BertForTokenClassification extends WithHead {
-  readonly inputs: Inputs = { ...segmentInputs, ...tokenLabels };
+  readonly inputs: Inputs = { ...this.bert.inputs, ...tokenLabels(this.config.labels.count) };
   readonly classifier: Linear;
   constructor(config: Config) {
     super(config, { pooler: false });
@@ -437,7 +449,7 @@ export class BertForTokenClassification extends WithHead {
 
 /** BERT that finds the first and last token of an answer. */
 export class BertForQuestionAnswering extends WithHead {
-  readonly inputs: Inputs = { ...segmentInputs, ...spanLabels };
+  readonly inputs: Inputs = { ...this.bert.inputs, ...spanLabels };
   readonly qa_outputs: Linear;
   constructor(config: Config) {
     super(config, { pooler: false });
@@ -450,7 +462,7 @@ export class BertForQuestionAnswering extends WithHead {
 
 /** BERT that chooses between texts: inputs are (B, N, T), hidden states and attention have a row for each choice. */
 export class BertForMultipleChoice extends WithHead {
-  readonly inputs: Inputs = choiceInputs(segmentInputs);
+  readonly inputs: Inputs = choiceInputs(this.bert.inputs);
   readonly classifier: Linear;
   constructor(config: Config) {
     super(config, { pooler: true });

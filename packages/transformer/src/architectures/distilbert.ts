@@ -7,20 +7,24 @@ import { attention, attentionWeights } from '../attention.ts';
 import { readConfig } from '../config.ts';
 import {
   choiceInputs,
-  choiceOutputs,
   choicesAsRows,
-  classifierOutputs,
+  classLabels,
   encoderInputs,
+  spanLabels,
+  tokenLabels,
+  type Inputs,
+  type Tensors,
+} from '../heads/encoder-inputs.ts';
+import {
+  choiceOutputs,
+  classifierOutputs,
   encoderOutputs,
   maskedLMOutputs,
-  spanLabels,
   spanOutputs,
   tokenClassifierOutputs,
-  tokenLabels,
   type Encoded,
-  type Inputs,
-} from '../heads/encoded.ts';
-import { bothEnds, classLabels, readLabels, type Labels } from '../heads/problem-type.ts';
+} from '../heads/encoder-outputs.ts';
+import { bothEnds, readLabels, type Labels } from '../heads/problem-type.ts';
 import { paddingMask } from '../mask.ts';
 import { sinusoidalPositions } from '../positions.ts';
 import { specialId } from '../special-id.ts';
@@ -67,7 +71,6 @@ interface Settings extends DistilBertConfig {
 const linear = (c: DistilBertConfig, inputs: number, outputs: number): Linear =>
   new Linear(inputs, outputs, { weight: normal(c.initializer_range) });
 const norm = (c: DistilBertConfig): LayerNorm => new LayerNorm(c.dim, { epsilon: 1e-12 });
-type Tensors = Readonly<Record<string, Tensor>>;
 
 class Attention {
   readonly q_lin: Linear;
@@ -150,7 +153,8 @@ class Embeddings {
 /** DistilBERT's body. */
 export class DistilBertModel implements Network {
   readonly config: DistilBertConfig & { readonly labels: Labels };
-  readonly inputs: Inputs = encoderInputs;
+  readonly inputs: Inputs;
+  readonly longest: { readonly T: number };
   readonly embeddings: Embeddings;
   readonly transformer: { readonly layer: readonly Block[] };
   constructor(config: Config) {
@@ -163,12 +167,14 @@ export class DistilBertModel implements Network {
     if (c.dim % c.n_heads)
       throw new Error(`distilbert config: dim ${c.dim} doesn't divide into ${c.n_heads} heads (n_heads)`);
     this.config = c;
+    this.inputs = encoderInputs(c.vocab_size, c.max_position_embeddings);
+    this.longest = { T: c.max_position_embeddings };
     this.embeddings = new Embeddings(c);
     this.transformer = { layer: Array.from({ length: c.n_layers }, () => new Block(c)) };
   }
   encode({ input_ids: ids, attention_mask, position_ids }: Tensors, ctx: Context): Encoded {
     if (ids?.rank !== 2) throw new Error(`distilbert: input_ids ${ids ? show(ids.shape) : 'missing'}; needs (B, T)`);
-    const [T, most] = [ids.shape[1]!, this.config.max_position_embeddings];
+    const [T, most] = [ids.shape[1]!, this.longest.T];
     if (typeof T === 'number' && T > most)
       throw new Error(`distilbert: a sequence of ${T} tokens, but max_position_embeddings is ${most}; cut it`);
     const mask = attention_mask ? paddingMask(attention_mask) : null; // (B, 1, 1, T)
@@ -195,6 +201,9 @@ abstract class WithHead implements Network {
     this.distilbert = new DistilBertModel(config);
     this.config = this.distilbert.config;
   }
+  get longest(): DistilBertModel['longest'] {
+    return this.distilbert.longest;
+  }
   trace(inputs: Tensors, ctx: Context): Outputs {
     const encoded = this.distilbert.encode(inputs, ctx);
     return { ...this.head(encoded, inputs, ctx), ...encoderOutputs(encoded) };
@@ -204,7 +213,7 @@ abstract class WithHead implements Network {
 
 /** DistilBERT that fills in masked tokens. */
 export class DistilBertForMaskedLM extends WithHead {
-  readonly inputs: Inputs = { ...encoderInputs, ...tokenLabels };
+  readonly inputs: Inputs = { ...this.distilbert.inputs, ...tokenLabels(this.config.vocab_size) };
   readonly vocab_transform: Linear;
   readonly vocab_layer_norm: LayerNorm;
   readonly vocab_projector: { readonly weight: Parameter; readonly bias: Parameter };
@@ -248,7 +257,7 @@ abstract class WithPooledHead extends WithHead {
 
 /** DistilBERT that classifies texts, or predicts numbers for them. */
 export class DistilBertForSequenceClassification extends WithPooledHead {
-  readonly inputs: Inputs = { ...encoderInputs, labels: classLabels(this.config.labels) };
+  readonly inputs: Inputs = { ...this.distilbert.inputs, labels: classLabels(this.config.labels) };
   constructor(config: Config) {
     super(config, ({ count }) => count);
   }
@@ -259,7 +268,7 @@ export class DistilBertForSequenceClassification extends WithPooledHead {
 
 /** DistilBERT that chooses between texts: inputs are (B, N, T), hidden states and attention have a row for each choice. */
 export class DistilBertForMultipleChoice extends WithPooledHead {
-  readonly inputs: Inputs = choiceInputs(encoderInputs);
+  readonly inputs: Inputs = choiceInputs(this.distilbert.inputs);
   constructor(config: Config) {
     super(config, () => 1);
   }
@@ -274,7 +283,7 @@ export class DistilBertForMultipleChoice extends WithPooledHead {
 
 /** DistilBERT that classifies every token. */
 export class DistilBertForTokenClassification extends WithHead {
-  readonly inputs: Inputs = { ...encoderInputs, ...tokenLabels };
+  readonly inputs: Inputs = { ...this.distilbert.inputs, ...tokenLabels(this.config.labels.count) };
   readonly classifier: Linear;
   constructor(config: Config) {
     super(config);
@@ -287,7 +296,7 @@ export class DistilBertForTokenClassification extends WithHead {
 
 /** DistilBERT that finds the first and last token of an answer. */
 export class DistilBertForQuestionAnswering extends WithHead {
-  readonly inputs: Inputs = { ...encoderInputs, ...spanLabels };
+  readonly inputs: Inputs = { ...this.distilbert.inputs, ...spanLabels };
   readonly qa_outputs: Linear;
   constructor(config: Config) {
     super(config);

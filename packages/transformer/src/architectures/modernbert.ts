@@ -29,20 +29,24 @@ import { attention, attentionWeights, masked } from '../attention.ts';
 import { readConfig } from '../config.ts';
 import {
   choiceInputs,
-  choiceOutputs,
   choicesAsRows,
-  classifierOutputs,
+  classLabels,
   encoderInputs,
+  spanLabels,
+  tokenLabels,
+  type Inputs,
+  type Tensors,
+} from '../heads/encoder-inputs.ts';
+import {
+  choiceOutputs,
+  classifierOutputs,
   encoderOutputs,
   maskedLMOutputs,
-  spanLabels,
   spanOutputs,
   tokenClassifierOutputs,
-  tokenLabels,
   type Encoded,
-  type Inputs,
-} from '../heads/encoded.ts';
-import { bothEnds, classLabels, readLabels, type Labels } from '../heads/problem-type.ts';
+} from '../heads/encoder-outputs.ts';
+import { bothEnds, readLabels, type Labels } from '../heads/problem-type.ts';
 import { paddingMask } from '../mask.ts';
 import { rotaryFrequencies, rotate, rotation, type RotaryFrequencies, type Rotation } from '../rope.ts';
 import { specialId } from '../special-id.ts';
@@ -256,12 +260,11 @@ class Layer {
   }
 }
 
-type Tensors = Readonly<Record<string, Tensor>>;
-
 /** ModernBERT's body. */
 export class ModernBertModel implements Network {
   readonly config: ModernBertSettings;
-  readonly inputs: Inputs = encoderInputs;
+  readonly inputs: Inputs;
+  readonly longest: { readonly T: number };
   readonly embeddings: { readonly tok_embeddings: Embedding; readonly norm: LayerNorm };
   readonly layers: readonly Layer[];
   readonly final_norm: LayerNorm;
@@ -269,6 +272,8 @@ export class ModernBertModel implements Network {
   constructor(config: Config) {
     const c = read(config);
     this.config = c;
+    this.inputs = encoderInputs(c.vocab_size, null);
+    this.longest = { T: c.max_position_embeddings };
     this.#rotary = {
       full_attention: frequencies(config, c, 'full_attention'),
       sliding_attention: frequencies(config, c, 'sliding_attention'),
@@ -282,8 +287,8 @@ export class ModernBertModel implements Network {
   }
   encode({ input_ids: ids, attention_mask, position_ids: positions }: Tensors, ctx: Context): Encoded {
     if (ids?.rank !== 2) throw new Error(`modernbert: input_ids ${ids ? show(ids.shape) : 'missing'}; needs (B, T)`);
-    const { local_attention, embedding_dropout, layer_types, max_position_embeddings: most } = this.config;
-    const T = ids.shape[1]!;
+    const { local_attention, embedding_dropout, layer_types } = this.config;
+    const [T, most] = [ids.shape[1]!, this.longest.T];
     if (typeof T === 'number' && T > most)
       throw new Error(`modernbert: a sequence of ${T} tokens, but max_position_embeddings is ${most}; cut it`);
     const padding = attention_mask ? paddingMask(attention_mask) : null; // (B, 1, 1, T)
@@ -337,6 +342,9 @@ abstract class WithHead implements Network {
     this.config = this.model.config;
     this.head = new PredictionHead(this.config);
   }
+  get longest(): ModernBertModel['longest'] {
+    return this.model.longest;
+  }
   trace(inputs: Tensors, ctx: Context): Outputs {
     const encoded = this.model.encode(inputs, ctx);
     return { ...this.outputs(encoded, inputs, ctx), ...encoderOutputs(encoded) };
@@ -346,7 +354,7 @@ abstract class WithHead implements Network {
 
 /** ModernBERT that fills in masked tokens. */
 export class ModernBertForMaskedLM extends WithHead {
-  readonly inputs: Inputs = { ...encoderInputs, ...tokenLabels };
+  readonly inputs: Inputs = { ...this.model.inputs, ...tokenLabels(this.config.vocab_size) };
   readonly decoder: { readonly weight: Parameter; readonly bias: Parameter | null };
   constructor(config: Config) {
     super(config);
@@ -377,7 +385,7 @@ function meanOf(last: Tensor, mask: Tensor | undefined): Tensor {
 
 /** ModernBERT that classifies texts, or predicts numbers for them. */
 export class ModernBertForSequenceClassification extends WithHead {
-  readonly inputs: Inputs = { ...encoderInputs, labels: classLabels(this.config.labels) };
+  readonly inputs: Inputs = { ...this.model.inputs, labels: classLabels(this.config.labels) };
   readonly classifier: Linear;
   constructor(config: Config) {
     super(config);
@@ -395,7 +403,7 @@ export class ModernBertForSequenceClassification extends WithHead {
 
 /** ModernBERT that classifies every token. */
 export class ModernBertForTokenClassification extends WithHead {
-  readonly inputs: Inputs = { ...encoderInputs, ...tokenLabels };
+  readonly inputs: Inputs = { ...this.model.inputs, ...tokenLabels(this.config.labels.count) };
   readonly classifier: Linear;
   constructor(config: Config) {
     super(config);
@@ -410,7 +418,7 @@ export class ModernBertForTokenClassification extends WithHead {
 
 /** ModernBERT that finds the first and last token of an answer. */
 export class ModernBertForQuestionAnswering extends WithHead {
-  readonly inputs: Inputs = { ...encoderInputs, ...spanLabels };
+  readonly inputs: Inputs = { ...this.model.inputs, ...spanLabels };
   readonly classifier: Linear;
   constructor(config: Config) {
     super(config);
@@ -433,7 +441,7 @@ function firstOf(last: Tensor, mask: Tensor | undefined): Tensor {
 
 /** ModernBERT that chooses between texts: inputs are (B, N, T), hidden states and attention have a row for each choice. */
 export class ModernBertForMultipleChoice extends WithHead {
-  readonly inputs: Inputs = choiceInputs(encoderInputs);
+  readonly inputs: Inputs = choiceInputs(this.model.inputs);
   readonly classifier: Linear;
   constructor(config: Config) {
     super(config);

@@ -6,24 +6,27 @@ import type { Context, Network, Outputs, Parameter } from '@brickwork/nn';
 import type { Architecture, Config } from '../architecture.ts';
 import {
   choiceInputs,
-  choiceOutputs,
   choicesAsRows,
+  classLabels,
+  segmentInputs,
+  spanLabels,
+  tokenLabels,
+  type Inputs,
+  type Tensors,
+} from '../heads/encoder-inputs.ts';
+import {
+  choiceOutputs,
   classifierOutputs,
   encoderOutputs,
   maskedLMOutputs,
-  segmentInputs,
-  spanLabels,
   spanOutputs,
   tokenClassifierOutputs,
-  tokenLabels,
   type Encoded,
-  type Inputs,
-} from '../heads/encoded.ts';
+} from '../heads/encoder-outputs.ts';
 import type { MaskedLMHead } from '../heads/masked-lm-loss.ts';
-import { bothEnds, classLabels } from '../heads/problem-type.ts';
+import { bothEnds } from '../heads/problem-type.ts';
 import { BertEmbeddings, BertEncoder, BertPooler, readBertConfig, type BertSettings } from './bert.ts';
 
-type Tensors = Readonly<Record<string, Tensor>>;
 const linear = (c: BertSettings, outputs: number): Linear =>
   new Linear(c.hidden_size, outputs, { weight: normal(c.initializer_range) });
 
@@ -37,7 +40,8 @@ function positionsOf(ids: Tensor, padding: number): Tensor {
 /** RoBERTa's body. */
 export class RobertaModel implements Network {
   readonly config: BertSettings;
-  readonly inputs: Inputs = segmentInputs;
+  readonly inputs: Inputs;
+  readonly longest: { readonly T: number };
   readonly embeddings: BertEmbeddings;
   readonly encoder: BertEncoder;
   readonly pooler: BertPooler | null;
@@ -48,6 +52,8 @@ export class RobertaModel implements Network {
       throw new Error('roberta config: pad_token_id is null; needs a number, as positions are counted from it');
     this.config = c;
     this.#padding = c.pad_token_id;
+    this.inputs = segmentInputs(c.vocab_size, c.max_position_embeddings, c.type_vocab_size);
+    this.longest = { T: c.max_position_embeddings - c.pad_token_id - 1 };
     this.embeddings = new BertEmbeddings(c, c.pad_token_id);
     this.encoder = new BertEncoder(c);
     this.pooler = pooler ? new BertPooler(c) : null;
@@ -55,8 +61,8 @@ export class RobertaModel implements Network {
   encode(inputs: Tensors, ctx: Context): Encoded {
     const { input_ids: ids, attention_mask: mask, token_type_ids: types, position_ids: given } = inputs;
     if (ids?.rank !== 2) throw new Error(`roberta: input_ids ${ids ? show(ids.shape) : 'missing'}; needs (B, T)`);
-    const [T, most] = [ids.shape[1]!, this.config.max_position_embeddings - this.#padding - 1];
-    if (!given && typeof T === 'number' && T > most)
+    const [T, most] = [ids.shape[1]!, this.longest.T];
+    if (typeof T === 'number' && T > most)
       throw new Error(
         `roberta: a sequence of ${T} tokens, but max_position_embeddings ${this.config.max_position_embeddings} leaves ${most} after pad_token_id ${this.#padding}; cut it`,
       );
@@ -78,6 +84,9 @@ abstract class WithHead implements Network {
   constructor(config: Config, o: { readonly pooler: boolean }) {
     this.roberta = new RobertaModel(config, o);
     this.config = this.roberta.config;
+  }
+  get longest(): RobertaModel['longest'] {
+    return this.roberta.longest;
   }
   trace(inputs: Tensors, ctx: Context): Outputs {
     const encoded = this.roberta.encode(inputs, ctx);
@@ -116,7 +125,7 @@ class LMHead {
 
 /** RoBERTa that fills in masked tokens. */
 export class RobertaForMaskedLM extends WithHead {
-  readonly inputs: Inputs = { ...segmentInputs, ...tokenLabels };
+  readonly inputs: Inputs = { ...this.roberta.inputs, ...tokenLabels(this.config.vocab_size) };
   readonly lm_head: LMHead;
   constructor(config: Config) {
     super(config, { pooler: false });
@@ -129,7 +138,7 @@ export class RobertaForMaskedLM extends WithHead {
 
 /** RoBERTa that classifies texts, or predicts numbers for them. */
 export class RobertaForSequenceClassification extends WithHead {
-  readonly inputs: Inputs = { ...segmentInputs, labels: classLabels(this.config.labels) };
+  readonly inputs: Inputs = { ...this.roberta.inputs, labels: classLabels(this.config.labels) };
   readonly classifier: { readonly dense: Linear; readonly out_proj: Linear };
   constructor(config: Config) {
     super(config, { pooler: false });
@@ -148,7 +157,7 @@ export class RobertaForSequenceClassification extends WithHead {
 
 /** RoBERTa that classifies every token. */
 export class RobertaForTokenClassification extends WithHead {
-  readonly inputs: Inputs = { ...segmentInputs, ...tokenLabels };
+  readonly inputs: Inputs = { ...this.roberta.inputs, ...tokenLabels(this.config.labels.count) };
   readonly classifier: Linear;
   constructor(config: Config) {
     super(config, { pooler: false });
@@ -161,7 +170,7 @@ export class RobertaForTokenClassification extends WithHead {
 
 /** RoBERTa that finds the first and last token of an answer. */
 export class RobertaForQuestionAnswering extends WithHead {
-  readonly inputs: Inputs = { ...segmentInputs, ...spanLabels };
+  readonly inputs: Inputs = { ...this.roberta.inputs, ...spanLabels };
   readonly qa_outputs: Linear;
   constructor(config: Config) {
     super(config, { pooler: false });
@@ -174,7 +183,7 @@ export class RobertaForQuestionAnswering extends WithHead {
 
 /** RoBERTa that chooses between texts: inputs are (B, N, T), hidden states and attention have a row for each choice. */
 export class RobertaForMultipleChoice extends WithHead {
-  readonly inputs: Inputs = choiceInputs(segmentInputs);
+  readonly inputs: Inputs = choiceInputs(this.roberta.inputs);
   readonly classifier: Linear;
   constructor(config: Config) {
     super(config, { pooler: true });

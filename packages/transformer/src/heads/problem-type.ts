@@ -1,5 +1,4 @@
 // What a classifier's labels mean: `problem_type` and the number of labels in config.json, as Hugging Face reads them.
-import type { NetworkInput } from '@brickwork/nn';
 import type { DType } from '@brickwork/graph';
 
 /** A number to predict for each label, one label of many, or any number of labels. */
@@ -39,13 +38,6 @@ export function problemTypeOf({ count, problemType }: Labels, dtype: DType): Pro
   if (problemType) return problemType;
   if (count === 1) return 'regression';
   return dtype === 'int64' || dtype === 'int32' ? 'single_label_classification' : 'multi_label_classification';
-}
-
-/** The input `labels` of a classifier: (B) int64 for one label of many, (B) or (B, N) float32 for numbers and marks. */
-export function classLabels(labels: Labels): NetworkInput {
-  if (problemTypeOf(labels, 'int64') === 'single_label_classification')
-    return { dtype: 'int64', shape: ['B'], optional: true };
-  return { dtype: 'float32', shape: labels.count === 1 ? ['B'] : ['B', labels.count], optional: true };
 }
 
 /** How many scores each token gets where a span's ends are looked for: 2, and the config must not say otherwise. */

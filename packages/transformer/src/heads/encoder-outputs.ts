@@ -1,8 +1,9 @@
-// What encoders take and give by name, and what their heads add, as Hugging Face's models do.
-import { GraphError, reshapeLike, show, slice, split, squeeze, type Tensor } from '@brickwork/graph';
-import { affine, type NetworkInput, type Outputs } from '@brickwork/nn';
+// What encoders give by name, and what their heads add, as Hugging Face's models do.
+import { reshapeLike, slice, split, squeeze, type Tensor } from '@brickwork/graph';
+import { affine, type Outputs } from '@brickwork/nn';
 import { layerOutputs, once } from '../causal-outputs.ts';
 import { classificationLoss } from './classification-loss.ts';
+import type { Tensors } from './encoder-inputs.ts';
 import { labelLogProbs } from './label-log-probs.ts';
 import { maskedLMLoss, type MaskedLMHead } from './masked-lm-loss.ts';
 import { problemTypeOf, type Labels } from './problem-type.ts';
@@ -17,46 +18,6 @@ export interface Encoded {
   readonly all: readonly Tensor[];
   /** Attention's weights of every layer, (B, H, T, T) each; traced when asked for. */
   readonly attentions: readonly (() => Tensor)[];
-}
-
-type Tensors = Readonly<Record<string, Tensor>>;
-/** What a network takes, by name. */
-export type Inputs = Readonly<Record<string, NetworkInput>>;
-
-const optional = (...shape: string[]): NetworkInput => ({ dtype: 'int64', shape, optional: true });
-
-/** Token ids; a mask that is 0 at padding; positions other than the usual ones. */
-export const encoderInputs: Inputs = {
-  input_ids: { dtype: 'int64', shape: ['B', 'T'] },
-  attention_mask: optional('B', 'T'),
-  position_ids: optional('B', 'T'),
-};
-
-/** {@link encoderInputs}, and which of two segments each token belongs to. */
-export const segmentInputs: Inputs = { ...encoderInputs, token_type_ids: optional('B', 'T') };
-
-/** A label for every token. */
-export const tokenLabels: Inputs = { labels: optional('B', 'T') };
-/** A label for every row. */
-export const rowLabels: Inputs = { labels: optional('B') };
-/** The first and last token of a span. */
-export const spanLabels: Inputs = { start_positions: optional('B'), end_positions: optional('B') };
-
-/** The inputs of multiple choice: those of an encoder for each of N choices, and which of them is right. */
-export const choiceInputs = (inputs: Inputs): Inputs => ({
-  ...Object.fromEntries(Object.entries(inputs).map(([name, one]) => [name, { ...one, shape: ['B', 'N', 'T'] }])),
-  ...rowLabels,
-});
-
-/** (B, N, T) inputs as (B·N, T), so that each choice is a row. */
-export function choicesAsRows(inputs: Tensors): Tensors {
-  return Object.fromEntries(
-    Object.entries(inputs).flatMap(([name, x]) => {
-      if (name === 'labels') return [];
-      if (x.rank !== 3) throw new GraphError(`multiple choice: ${name} ${show(x.shape)}; needs (B, N, T)`);
-      return [[name, x.reshape([-1, x.shape[2]!])]];
-    }),
-  );
 }
 
 /** `last_hidden_state`, `hidden_states.i` and `attentions.i`. */
