@@ -7,5 +7,6 @@ export { hostTensor, type HostTensor } from './host-tensor.ts';
 export type { OperatorTime, Placement } from './profile.ts';
 export type * from './program.ts';
 export type { Provider } from './providers.ts';
+export { replaceFolder, type ReplaceFolderOptions } from './replace-folder.ts';
 export * from './safetensors.ts';
 export { SafetensorsError, type SafetensorsEntry, type SafetensorsHeader } from './safetensors-header.ts';

@@ -8,6 +8,8 @@ export * from './data/example.ts';
 export * from './data/row.ts';
 export * from './data/rows.ts';
 export * from './encode-stream.ts';
+export * from './finetune/fine-tuning.ts';
+export * from './finetune/methods.ts';
 export * from './flat-store.ts';
 export * from './gradient-norm.ts';
 export * from './halve-on-plateau.ts';

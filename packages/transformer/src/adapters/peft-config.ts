@@ -115,7 +115,7 @@ export function readAdapterConfig(json: Config): AdapterConfig {
     return fine ? (value as Record<string, number>) : fail(field, 'numbers by name');
   };
   const task = text('task_type');
-  const common: Common = { task_type: task, base_model_name_or_path: text('base_model_name_or_path') };
+  const common: Common = { task_type: task, base_model_name_or_path: text('base_model_name_or_path') || null };
   const targets = (): Targets => ({
     target_modules: pattern('target_modules') ?? fail('target_modules', 'names or a pattern'),
     exclude_modules: pattern('exclude_modules'),

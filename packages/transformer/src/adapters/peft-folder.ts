@@ -1,8 +1,8 @@
 // Adapters as PEFT stores them: adapter_config.json beside adapter_model.safetensors.
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readSafetensors, type HostTensor } from '@brickwork/runtime';
+import { readSafetensors, replaceFolder, writeSafetensors, type HostTensor } from '@brickwork/runtime';
 import type { Config } from '../architecture.ts';
 import { readAdapterConfig, type AdapterConfig } from './peft-config.ts';
 
@@ -64,4 +64,75 @@ export async function readAdapter(
     config: readAdapterConfig(json as Config),
     tensors: new Map([...tensors].map(([name, tensor]) => [nameOfPeft(name), tensor])),
   };
+}
+
+/** A configuration with the fields that PEFT 0.8 writes; later ones read it. */
+export function peftJson(
+  config: AdapterConfig,
+  { fanInFanOut = false }: { readonly fanInFanOut?: boolean } = {},
+): Config {
+  const { peft_type, task_type, base_model_name_or_path } = config;
+  const common = {
+    auto_mapping: null,
+    base_model_name_or_path: base_model_name_or_path ?? '',
+    inference_mode: true,
+    peft_type,
+    revision: null,
+    task_type,
+  };
+  if (peft_type === 'PREFIX_TUNING' || peft_type === 'PROMPT_TUNING') {
+    const { num_virtual_tokens } = config;
+    return { ...common, num_virtual_tokens, num_transformer_submodules: 1 };
+  }
+  const targets = {
+    target_modules: config.target_modules,
+    modules_to_save: config.modules_to_save.length ? config.modules_to_save : null,
+    fan_in_fan_out: fanInFanOut,
+    ...(config.exclude_modules !== null && { exclude_modules: config.exclude_modules }),
+  };
+  if (peft_type === 'IA3')
+    return { ...common, ...targets, feedforward_modules: config.feedforward_modules, init_ia3_weights: true };
+  return {
+    ...common,
+    ...targets,
+    r: config.r,
+    lora_alpha: config.lora_alpha,
+    lora_dropout: config.lora_dropout,
+    bias: config.bias,
+    use_rslora: config.use_rslora,
+    ...(config.use_dora && { use_dora: true }),
+    rank_pattern: config.rank_pattern,
+    alpha_pattern: config.alpha_pattern,
+    layers_to_transform: config.layers_to_transform,
+    layers_pattern: config.layers_pattern,
+    init_lora_weights: true,
+    loftq_config: {},
+    megatron_config: null,
+    megatron_core: 'megatron.core',
+  };
+}
+
+/**
+ * Writes an adapter as PEFT reads it: the whole folder, or nothing.
+ *
+ * @param tensors by their names here
+ * @param options whether the layers' weights are (in, out), as GPT-2's; and files to put beside, by name
+ */
+export async function writeAdapter(
+  folder: string,
+  { config, tensors }: Adapter,
+  {
+    fanInFanOut = false,
+    files = {},
+  }: { readonly fanInFanOut?: boolean; readonly files?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
+  const write = async (into: string): Promise<void> => {
+    const named = new Map([...tensors].map(([name, tensor]) => [nameInPeft(name), tensor] as const));
+    await writeSafetensors(join(into, 'adapter_model.safetensors'), named, { metadata: { format: 'pt' } });
+    const json = JSON.stringify(peftJson(config, { fanInFanOut }), null, 2);
+    await writeFile(join(into, 'adapter_config.json'), `${json}\n`);
+    for (const [name, content] of Object.entries(files)) await writeFile(join(into, name), content);
+  };
+  const drop = (name: string): boolean => name.startsWith('adapter_') || Object.hasOwn(files, name);
+  await replaceFolder(folder, write, { drop, proof: 'adapter_config.json' });
 }

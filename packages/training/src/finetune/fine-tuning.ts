@@ -1,0 +1,168 @@
+// Fine-tuning: a model that was trained before goes on with a task of its own, all of it or a part.
+import { createHash } from 'node:crypto';
+import { initialize, parameters, type Network } from '@brickwork/nn';
+import { hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
+import { attachAdapter, type AdapterConfig, type Model } from '@brickwork/transformer';
+import { arena } from '../arena.ts';
+import { exampleBatches } from '../data/example-batches.ts';
+import type { ExampleStore } from '../data/example-store.ts';
+import { flatStore, layout } from '../flat-store.ts';
+import { train, type TrainEvent, type TrainOptions } from '../loop.ts';
+import { networkStep, type Objective } from '../network-step.ts';
+import { adamw } from '../optimizers/adamw.ts';
+import { sgd } from '../optimizers/sgd.ts';
+import type { Task } from '../tasks/task.ts';
+import { trainedParameters, type Method } from './methods.ts';
+
+/** How a model is fine-tuned. */
+export interface FineTuneOptions extends TrainOptions {
+  readonly task: Task;
+  readonly batchSize: number;
+  /** Puts examples of similar length into a batch; true unless given. */
+  readonly groupByLength?: boolean;
+  /** `adamw` unless given. */
+  readonly optimizer?: 'adamw' | 'sgd';
+  /** 0.01 unless given; biases and norms don't decay. */
+  readonly weightDecay?: number;
+  /** AdamW's; 0.9 and 0.999 unless given. */
+  readonly betas?: readonly [number, number];
+  /** SGD's; 0.9 unless given. */
+  readonly momentum?: number;
+  readonly nesterov?: boolean;
+  /** The network's own loss unless given. */
+  readonly objective?: Objective;
+  /** The engine's options. */
+  readonly compile?: CompileOptions;
+}
+
+/** A model made ready to be fine-tuned: what is trained lies apart from what is frozen, which nothing ever writes. */
+export class FineTuning {
+  readonly network: Network;
+  /** The names of what is trained. */
+  readonly trained: readonly string[];
+  /** The adapter that is trained; null where the model's own weights are. */
+  readonly adapter: AdapterConfig | null;
+  /** Every parameter's values; those trained change in place while training runs. */
+  readonly weights: ReadonlyMap<string, HostTensor>;
+  readonly #model: Model;
+  readonly #method: Method;
+  readonly #first: ReadonlyMap<string, HostTensor>;
+
+  /**
+   * @param model stays as it is: the trained weights are copies
+   * @param method what is trained; `full` unless given
+   * @param seed decides how an adapter's weights begin; 0 unless given
+   */
+  constructor(model: Model, { method = 'full', seed = 0 }: { readonly method?: Method; readonly seed?: number } = {}) {
+    this.#model = model;
+    this.#method = method;
+    this.adapter = typeof method === 'object' && 'peft_type' in method ? method : null;
+    this.network = model.architecture.classes[model.className]!(model.config);
+    if (this.adapter) {
+      if (this.adapter.peft_type !== 'LORA' && this.adapter.peft_type !== 'IA3')
+        throw new Error(`fine-tuning: ${this.adapter.peft_type} can't be trained yet; there are LORA and IA3`);
+      attachAdapter(this.network, this.adapter);
+    }
+    const known = parameters(this.network);
+    this.trained = trainedParameters(this.network, method, model.architecture.prefix);
+    const isNew = [...known.keys()].some((name) => !model.weights.has(name));
+    const fresh = isNew ? initialize(this.network, seed) : new Map<string, never>();
+    const isTrained = new Set(this.trained);
+    this.#first = new Map(
+      [...known.keys()].map((name) => [name, model.weights.get(name) ?? tensorOf(fresh.get(name)!)]),
+    );
+    const { parts, length } = layout(new Map(this.trained.map((name) => [name, known.get(name)!.shape as number[]])));
+    this.#parts = parts;
+    this.#memory = arena(Array<number>(5).fill(length));
+    this.#store = flatStore(parts, this.#memory.take(length));
+    this.weights = new Map(
+      [...this.#first].map(([name, tensor]) => [name, isTrained.has(name) ? this.#store.tensors.get(name)! : tensor]),
+    );
+    this.#reset();
+  }
+  readonly #parts: ReturnType<typeof layout>['parts'];
+  readonly #memory: ReturnType<typeof arena>;
+  readonly #store: ReturnType<typeof flatStore>;
+
+  #reset(): void {
+    for (const name of this.trained)
+      (this.#store.tensors.get(name)!.data as Float32Array).set(this.#first.get(name)!.data as Float32Array);
+  }
+
+  /** How many values are trained, and how many there are. */
+  get counts(): { readonly trained: number; readonly all: number } {
+    const isTrained = new Set(this.trained);
+    const sizes = [...this.weights].map(([name, { data }]) => [name, data.length] as const);
+    const sum = (some: typeof sizes): number => some.reduce((n, [, size]) => n + size, 0);
+    return { trained: sum(sizes.filter(([name]) => isTrained.has(name))), all: sum(sizes) };
+  }
+
+  /** The trained weights alone, by name: what an adapter's file holds, or a part of the model's. */
+  get trainedWeights(): ReadonlyMap<string, HostTensor> {
+    return this.#store.tensors;
+  }
+
+  /** Trains on encoded examples, reporting as it goes; see `train` for what is promised. */
+  async *train(
+    data: { readonly train: ExampleStore; readonly validation?: ExampleStore | null },
+    o: FineTuneOptions,
+  ): AsyncGenerator<TrainEvent, void, void> {
+    const { task, batchSize, groupByLength = true, seed = 0, weightDecay = 0.01, optimizer: kind = 'adamw' } = o;
+    const { betas = [0.9, 0.999], momentum = 0.9, nesterov = false, objective } = o;
+    if (kind !== 'adamw' && kind !== 'sgd')
+      throw new Error(`fine-tuning: no optimizer ${JSON.stringify(kind)}; there are adamw, sgd`);
+    const { length } = this.#store.data;
+    const memory = this.#memory;
+    const grads = flatStore(this.#parts, memory.take(length));
+    const constants = kind === 'adamw' ? { betas, weightDecay } : { momentum, nesterov, weightDecay };
+    const optimizer = (kind === 'adamw' ? adamw : sgd)(length, { ...constants, arena: memory });
+    const batches = exampleBatches(data.train, {
+      batchSize,
+      seed,
+      groupBy: groupByLength ? task.lengthOf : null,
+      collate: (examples, draw) => task.collate(examples, draw),
+      validation: data.validation ?? null,
+    });
+    yield* train(
+      {
+        parts: this.#parts,
+        weights: this.#store,
+        grads,
+        optimizer,
+        data: batches,
+        arena: memory,
+        initialize: () => this.#reset(),
+        compile: async () =>
+          networkStep(this.network, {
+            weights: this.weights,
+            grads: grads.tensors,
+            ...(objective && { objective }),
+            ...(o.compile && { compile: o.compile }),
+          }),
+      },
+      {
+        ...o,
+        identity: {
+          ...o.identity,
+          ...task.identity,
+          method: this.#method,
+          data: data.train.fingerprint,
+          model: fingerprint(this.#first),
+          class: this.#model.className,
+          batchSize,
+          groupByLength,
+          ...constants,
+        },
+      },
+    );
+  }
+}
+
+const tensorOf = ({ data, shape }: { data: Float32Array; shape: readonly number[] }): HostTensor =>
+  hostTensor(data, shape);
+
+function fingerprint(tensors: ReadonlyMap<string, HostTensor>): string {
+  const hash = createHash('sha256');
+  for (const [name, { data }] of tensors) hash.update(`/${name}/`).update(data);
+  return hash.digest('hex');
+}
