@@ -11,9 +11,9 @@ import { showRows } from './show-rows.mjs';
 
 const usage = `npm run parity -- DIR [--json]
 
-Runs every reference checkpoint below DIR: folders with expected.json beside config.json and model.safetensors, and
-inputs.safetensors, expected.safetensors and grads.safetensors as PyTorch computed them. Prints a row each, and exits
-with 1 if any fails.
+Runs every reference below DIR: folders with expected.json beside a checkpoint (config.json, model.safetensors), or
+beside an adapter and its base (adapter/, base/), and with inputs.safetensors, expected.safetensors and
+grads.safetensors as PyTorch computed them. Prints a row each, and exits with 1 if any fails.
 `;
 
 /** The folders below one that hold a reference, itself included, by name. */
