@@ -15,7 +15,10 @@ export interface Architecture {
   readonly prefix: string;
   /** The name here of a tensor in a checkpoint; null where the tensor is not a weight, as old checkpoints' masks. */
   readonly sanitize?: (name: string) => string | null;
-  /** Names whose tensor may be stored though the model has it under another name: a tied head. */
+  /**
+   * Names that a checkpoint may hold though the model has no such parameter: those of tied heads, and of parts from
+   * pretraining that a class does without (BERT's pooler).
+   */
   readonly tied?: readonly string[];
 }
 

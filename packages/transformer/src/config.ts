@@ -31,7 +31,7 @@ export function readConfig<T extends object>(
     if (typeof standard === 'number' || standard === null) {
       if (value === null) return [field, null];
       if (typeof value !== 'number' || !Number.isFinite(value)) say(field, value, 'a number');
-      const isProbability = /(_pdrop|dropout)$/.test(field);
+      const isProbability = /(_pdrop|dropout(_prob)?)$/.test(field);
       const whole =
         !isProbability && !/_(theta|base)$/.test(field) && (standard === null || Number.isInteger(standard));
       if (whole && !(Number.isSafeInteger(value) && (value as number) > 0)) say(field, value, 'a whole number above 0');

@@ -108,6 +108,8 @@ export function readBertConfig(
     throw new Error(
       `${architecture} config: position_embedding_type is ${JSON.stringify(c.position_embedding_type)}; known are ${known.join(', ')}`,
     );
+  if (Object.keys(config['pruned_heads'] ?? {}).length)
+    throw new Error(`${architecture} config: pruned_heads is not empty, which isn't implemented; needs all heads`);
   if (c.hidden_size % c.num_attention_heads)
     throw new Error(
       `${architecture} config: hidden_size ${c.hidden_size} doesn't divide into ${c.num_attention_heads} heads (num_attention_heads)`,
@@ -495,5 +497,12 @@ export const bert: Architecture = {
     /(^|\.)embeddings\.(position_ids|token_type_ids)$/.test(name)
       ? null
       : name.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias'),
-  tied: ['cls.predictions.decoder.weight', 'cls.predictions.decoder.bias'],
+  tied: [
+    'bert.pooler.dense',
+    'cls.predictions',
+    'cls.predictions.decoder',
+    'cls.predictions.transform.dense',
+    'cls.predictions.transform.LayerNorm',
+    'cls.seq_relationship',
+  ].flatMap((name) => [`${name}.weight`, `${name}.bias`]),
 };

@@ -164,6 +164,8 @@ export class DistilBertModel implements Network {
       pad_token_id: specialId('distilbert', config, 'pad_token_id', { standard: 0, vocabulary: read.vocab_size }),
       labels: readLabels('distilbert', config),
     };
+    if (Object.keys(config['pruned_heads'] ?? {}).length)
+      throw new Error("distilbert config: pruned_heads is not empty, which isn't implemented; needs all heads");
     if (c.dim % c.n_heads)
       throw new Error(`distilbert config: dim ${c.dim} doesn't divide into ${c.n_heads} heads (n_heads)`);
     this.config = c;
@@ -320,5 +322,8 @@ export const distilbert: Architecture = {
   prefix: 'distilbert.',
   // Old checkpoints carry the positions as a buffer.
   sanitize: (name) => (/(^|\.)embeddings\.position_ids$/.test(name) ? null : name),
-  tied: ['vocab_projector.weight'],
+  tied: ['vocab_projector', 'vocab_transform', 'vocab_layer_norm'].flatMap((name) => [
+    `${name}.weight`,
+    `${name}.bias`,
+  ]),
 };

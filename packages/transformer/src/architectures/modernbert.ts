@@ -473,5 +473,5 @@ export const modernbert: Architecture = {
     ModernBertForMultipleChoice: (config) => new ModernBertForMultipleChoice(config),
   },
   prefix: 'model.',
-  tied: ['decoder.weight'],
+  tied: ['decoder', 'head.dense', 'head.norm'].flatMap((name) => [`${name}.weight`, `${name}.bias`]),
 };

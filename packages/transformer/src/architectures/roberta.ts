@@ -215,7 +215,9 @@ const family = (name: string): Architecture => ({
     /(^|\.)embeddings\.(position_ids|token_type_ids)$/.test(name)
       ? null
       : name.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias'),
-  tied: ['lm_head.decoder.weight', 'lm_head.decoder.bias'],
+  tied: ['lm_head', 'lm_head.decoder', 'lm_head.dense', 'lm_head.layer_norm', 'roberta.pooler.dense'].flatMap(
+    (name) => [`${name}.weight`, `${name}.bias`],
+  ),
 });
 
 /** RoBERTa's checkpoints. */
