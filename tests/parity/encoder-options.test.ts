@@ -77,19 +77,34 @@ const cases: Readonly<Record<string, Case>> = {
     className: 'BertForMaskedLM',
     config: { position_embedding_type: 'relative_key' },
     inputs: { ...text, labels: masked },
-    expected: { loss: 4.01146, probe: -2.73957, logits: [1.73933, 0.915461, -1.07387, -1.09601] },
+    expected: {
+      'attentions.1': [0.0937665, 0.0874392, 0.36068, 0.191824, 0.122177, 0.0850194, 0.0590946],
+      loss: 4.01146,
+      probe: -2.73957,
+      logits: [1.73933, 0.915461, -1.07387, -1.09601],
+    },
   },
   'bert relative_key_query': {
     className: 'BertForMaskedLM',
     config: { position_embedding_type: 'relative_key_query' },
     inputs: { ...text, labels: masked },
-    expected: { loss: 4.03741, probe: -2.94055, logits: [1.72444, 0.930777, -1.07772, -1.14554] },
+    expected: {
+      'attentions.1': [0.254469, 0.119924, 0.258776, 0.191186, 0.0740202, 0.0596985, 0.041926],
+      loss: 4.03741,
+      probe: -2.94055,
+      logits: [1.72444, 0.930777, -1.07772, -1.14554],
+    },
   },
   'bert untied relu': {
     className: 'BertForMaskedLM',
     config: { tie_word_embeddings: false, hidden_act: 'relu' },
     inputs: { ...text, labels: masked },
-    expected: { loss: 4.57803, probe: -1.17908, logits: [1.65875, -1.84858, 0.0865014, -1.47273] },
+    expected: {
+      'attentions.1': [0.0871547, 0.0490763, 0.333827, 0.114907, 0.216754, 0.0858097, 0.11247],
+      loss: 4.57803,
+      probe: -1.17908,
+      logits: [1.65875, -1.84858, 0.0865014, -1.47273],
+    },
   },
   'bert pretraining': {
     className: 'BertForPreTraining',
@@ -168,7 +183,12 @@ const cases: Readonly<Record<string, Case>> = {
     className: 'RobertaForTokenClassification',
     config: { num_labels: 3 },
     inputs: { ...padded, labels: tags },
-    expected: { loss: 2.64529, probe: -1.74233, logits: [0.170366, -3.6385, 2.6967] },
+    expected: {
+      'attentions.1': [0.158598, 0.14877, 0.123847, 0.132033, 0.16538, 0.148177, 0.123196],
+      loss: 2.64529,
+      probe: -1.74233,
+      logits: [0.170366, -3.6385, 2.6967],
+    },
   },
   'roberta qa': {
     className: 'RobertaForQuestionAnswering',
@@ -203,7 +223,12 @@ const cases: Readonly<Record<string, Case>> = {
     className: 'DistilBertForTokenClassification',
     config: { num_labels: 3, activation: 'relu' },
     inputs: { ...plain, labels: tags },
-    expected: { loss: 1.313, probe: -2.30638, logits: [-0.0313308, -1.32681, 0.433757] },
+    expected: {
+      'attentions.1': [0.0557786, 0.0964616, 0.155625, 0.167994, 0.251579, 0.172795, 0.0997668],
+      loss: 1.313,
+      probe: -2.30638,
+      logits: [-0.0313308, -1.32681, 0.433757],
+    },
   },
   'distilbert qa': {
     className: 'DistilBertForQuestionAnswering',
@@ -229,6 +254,8 @@ const cases: Readonly<Record<string, Case>> = {
     config: {},
     inputs: { ...plain, labels: masked },
     expected: {
+      'attentions.1': [0.846996, 0.0613785, 0.039009, 0.0526169, 0.0, 0.0, 0.0],
+      'attentions.3': [0.0577907, 0.0565434, 0.181885, 0.313735, 0.347617, 0.0361546, 0.0062742],
       loss: 3.07532,
       probe: 3.51011,
       logits: [-0.16325, -0.342594, 0.0507481, -0.663244],
@@ -338,8 +365,8 @@ function weightsOf(model: object): Map<string, HostTensor> {
 
 function close(what: string, actual: HostTensor, expected: number | readonly number[]): void {
   const wanted = typeof expected === 'number' ? [expected] : expected;
-  // Only the first channels of the second token are given where there are more.
-  const from = actual.data.length > wanted.length && actual.shape.length === 3 ? actual.shape[2]! : 0;
+  // Of sequences, the first values of the second token are given; of attention, those of the first head.
+  const from = actual.data.length > wanted.length && actual.shape.length > 2 ? actual.shape.at(-1)! : 0;
   wanted.forEach((value, i) => {
     const error = Math.abs(Number(actual.data[from + i]) - value);
     expect(error, `${what} ${i}: ${actual.data[from + i]}, not ${value}`).toBeLessThan(
