@@ -6,7 +6,7 @@ import { gradients, input } from '@brickwork/graph';
 import { evaluating, parameters } from '@brickwork/nn';
 import { assignWeights, compile, loadCheckpoint, readSafetensors } from '@brickwork/runtime';
 import {
-  attachAdapter,
+  adaptNetwork,
   buildNetwork,
   loadWeights,
   Model,
@@ -62,15 +62,24 @@ export async function checkCheckpoint(folder, name, known, signal) {
     const { config, generationConfig, tensors } = await loadCheckpoint(base, { signal });
     const built = buildNetwork(config, known, reference.json.class);
     row.class ??= built.className;
-    let weights = loadWeights(parameters(built.network), tensors, built.architecture);
-    if (isAdapter) weights = await adapted(built.network, weights, join(folder, 'adapter'));
+    const own = loadWeights(parameters(built.network), tensors, built.architecture);
+    const { network, weights } = isAdapter
+      ? await adapted(built.network, own, join(folder, 'adapter'))
+      : { network: built.network, weights: own };
     const nameHere = isAdapter
       ? nameOfPeft
-      : (name) => nameInModel(name, parameters(built.network), built.architecture) ?? name;
-    await compareOutputs(row, reference, built.network, weights, nameHere);
+      : (name) => nameInModel(name, parameters(network), built.architecture) ?? name;
+    await compareOutputs(row, reference, network, weights, nameHere);
     signal?.throwIfAborted();
     if (reference.json.generate) {
-      const model = new Model({ ...built, weights, config, generationConfig: generationConfig ?? {}, folder: base });
+      const model = new Model({
+        ...built,
+        network,
+        weights,
+        config,
+        generationConfig: generationConfig ?? {},
+        folder: base,
+      });
       const { expected, found } = await generatedTokens(model, reference.json.generate, signal);
       row.tokens = JSON.stringify(found) === JSON.stringify(expected) ? 'same' : 'different';
       if (row.tokens === 'different')
@@ -99,13 +108,12 @@ async function readReference(folder) {
   };
 }
 
-// Puts an adapter into a network; the weights of both.
-async function adapted(network, weights, folder) {
+// The network with an adapter, and the weights of both.
+async function adapted(base, own, folder) {
   const { config, tensors } = await readAdapter(folder);
-  if (config.peft_type !== 'LORA' && config.peft_type !== 'IA3')
-    throw new Error(`adapters of the kind ${config.peft_type} are not supported yet`);
-  attachAdapter(network, config);
-  return assignWeights(parameters(network), new Map([...weights, ...tensors]), { who: 'adapter' });
+  const network = adaptNetwork(base, config);
+  const weights = assignWeights(parameters(network), new Map([...own, ...tensors]), { who: 'adapter' });
+  return { network, weights };
 }
 
 async function compareOutputs(row, { json, inputs, expected, grads }, network, weights, nameHere) {

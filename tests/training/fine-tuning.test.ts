@@ -1,5 +1,5 @@
 // Fine-tuning: what is frozen stays to the bit, what is trained learns, and adapters come back from PEFT's files.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -23,6 +23,7 @@ import {
   buildNetwork,
   mergeAdapter,
   Model,
+  peftOptions,
   readAdapter,
   readAdapterConfig,
   writeAdapter,
@@ -252,6 +253,26 @@ test('an adapter that was trained comes back from its folder, and merges into th
   for (const m of [adapted, merged, model]) await m.dispose();
 });
 
+test.each(['PROMPT_TUNING', 'PREFIX_TUNING'])(
+  '%s: only the learned tokens change, and they come back',
+  async (peft_type) => {
+    const model = modelOf(gptConfig);
+    const method = readAdapterConfig({ peft_type, num_virtual_tokens: 3, task_type: 'CAUSAL_LM' });
+    const tuning = new FineTuning(model, { method });
+    expect(tuning.trained).toEqual(['prompt_embeddings']);
+    const events = await run(tuning, { task: nextTokens, steps: 40, rate: 0.1 });
+    expect(losses(events).at(-1)!).toBeLessThan(losses(events)[0]!);
+    for (const [name, t] of model.weights) expect(tuning.weights.get(name), name).toBe(t);
+    const folder = join(root, peft_type);
+    await writeAdapter(folder, { config: method, tensors: tuning.trainedWeights }, peftOptions(tuning.network, method));
+    const adapter = await readAdapter(folder);
+    expect(adapter.config).toEqual(method);
+    expect(adapter.tensors.get('prompt_embeddings')).toEqual(tuning.weights.get('prompt_embeddings'));
+    const json = JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8')) as object;
+    expect(json).toMatchObject({ num_layers: 2, num_attention_heads: 2, token_dim: 16, num_virtual_tokens: 3 });
+  },
+);
+
 test('a run that was stopped in the middle of an epoch goes on to the same bytes, with dropout and accumulation', async () => {
   const model = modelOf({ ...bertConfig, hidden_dropout_prob: 0.2, attention_probs_dropout_prob: 0.1 });
   const method = lora({ task_type: 'SEQ_CLS' });
@@ -269,5 +290,7 @@ test('a run that was stopped in the middle of an epoch goes on to the same bytes
   for (const name of whole.trained)
     expect(bytes(second.weights.get(name)!).equals(bytes(whole.weights.get(name)!)), name).toBe(true);
   // Another model or method is not the run that was stopped.
-  await expect(run(new FineTuning(model, { method: 'head' }), { ...o, folder, resume: true })).rejects.toThrow('the run was started otherwise: method was');
+  await expect(run(new FineTuning(model, { method: 'head' }), { ...o, folder, resume: true })).rejects.toThrow(
+    'the run was started otherwise: method was',
+  );
 });

@@ -16,6 +16,11 @@ import {
 import { normal, type Initializer } from './initializers.ts';
 import { parameter, type Parameter } from './parameter.ts';
 
+/** What stands in an embedding's place and may use it. */
+export interface EmbeddingAdapter {
+  forward(ids: Tensor, embedding: Embedding): Tensor;
+}
+
 /**
  * Rows of a table (V, C) by int64 id: (B, T) gives (B, T, C). Begins standard normal unless given.
  *
@@ -24,6 +29,8 @@ import { parameter, type Parameter } from './parameter.ts';
 export class Embedding {
   readonly weight: Parameter;
   readonly padding: number | null;
+  /** Changes what is looked up (prompt tuning); none unless set. */
+  adapter: EmbeddingAdapter | null = null;
   constructor(
     count: number,
     width: number,
@@ -36,6 +43,10 @@ export class Embedding {
     this.weight = parameter([count, width], padding === null ? weight : withZeros(weight, padding));
   }
   forward(ids: Tensor): Tensor {
+    return this.adapter?.forward(ids, this) ?? this.plain(ids);
+  }
+  /** What is looked up without an adapter. */
+  plain(ids: Tensor): Tensor {
     const { weight, padding } = this;
     const y = gather(weight, ids); // (…ids, C)
     if (padding === null) return y;

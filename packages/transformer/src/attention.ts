@@ -10,6 +10,7 @@ import {
   splitLike,
   sub,
   sum,
+  sumTo,
   unsqueeze,
   type Tensor,
 } from '@brickwork/graph';
@@ -23,7 +24,10 @@ export interface Past {
 
 /** What changes the attention of one call. */
 export interface AttentionOptions {
-  /** Added to the scores: 0 where a query may look, a large negative number where not. Broadcast to (B, H, T, S). */
+  /**
+   * Added to the scores: 0 where a query may look, a large negative number where not; learned numbers
+   * get their gradient. Broadcast to (B, H, T, S).
+   */
   readonly mask?: Tensor | null;
   /** Multiplies the scores; 1/√D unless given. */
   readonly scale?: number;
@@ -50,7 +54,7 @@ export const masked = -1e9;
  * 2023; K = 1 is Shazeer's of 2019).
  *
  * The gradient keeps the weights P of the forward pass: with g the gradient of the result o,
- * dv = P' g, dP = g v', dS = P (dP - sum(g o)), dq = dS k · scale, dk = dS' q · scale.
+ * dv = P' g, dP = g v', dS = P (dP - sum(g o)), dq = dS k · scale, dk = dS' q · scale, dmask = dS.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: AttentionOptions = {}): Tensor {
   const D = q.shape.at(-1);
@@ -68,13 +72,13 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: Atte
     );
   const { mask = null, scale = 1 / Math.sqrt(D as number), dropout = 0, past = null } = o;
   if (q.shape[1] !== k.shape[1]) return grouped(q, k, v, ctx, { ...o, mask, scale });
-  if (past) return withPast(q, k, v, past, mask, scale);
+  if (past) return withPast(q, k, v, past, ctx, { mask, scale, dropout });
   const scores = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)
   const P = softmax(mask ? scores.add(mask) : scores); // (B, H, T, S)
   const keep = dropoutMask(P.shape, dropout, ctx);
   const weights = keep ? mul(P, keep) : P;
   const y = matmul(weights, v); // (B, H, T, E)
-  return override(y, [q, k, v], (g) => {
+  return override(y, mask ? [q, k, v, mask] : [q, k, v], (g) => {
     const dWeights = matmul(g, v, { transB: true });
     const dP = keep ? mul(dWeights, keep) : dWeights;
     const dS = mul(P, sub(dP, sum(mul(g, y), [-1], true)));
@@ -82,6 +86,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: Atte
       matmul(dS, k, { alpha: scale }),
       matmul(dS, q, { transA: true, alpha: scale }),
       matmul(weights, g, { transA: true }),
+      ...(mask ? [sumTo(dS, mask)] : []),
     ];
   });
 }
@@ -122,11 +127,19 @@ function repeatHeads(x: Tensor, n: number): Tensor {
 }
 
 // The keys and values of the past are never joined to the new ones, only their scores are: (B, H, T, P + S).
-function withPast(q: Tensor, k: Tensor, v: Tensor, past: Past, mask: Tensor | null, scale: number): Tensor {
+function withPast(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  past: Past,
+  ctx: Context,
+  { mask, scale, dropout }: { readonly mask: Tensor | null; readonly scale: number; readonly dropout: number },
+): Tensor {
   const before = matmul(q, past.key, { transB: true, alpha: scale }); // (B, H, T, P)
   const now = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)
   const joined = concat([before, now], 3); // (B, H, T, P+S)
-  const weights = softmax(mask ? joined.add(mask) : joined);
-  const [first, second] = splitLike(weights, [before, now], 3);
+  const P = softmax(mask ? joined.add(mask) : joined);
+  const keep = dropoutMask(P.shape, dropout, ctx);
+  const [first, second] = splitLike(keep ? mul(P, keep) : P, [before, now], 3);
   return matmul(first!, past.value).add(matmul(second!, v)); // (B, H, T, E)
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { initialize, parameters, type Network } from '@brickwork/nn';
 import { hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
-import { attachAdapter, type AdapterConfig, type Model } from '@brickwork/transformer';
+import { adaptNetwork, type AdapterConfig, type Model } from '@brickwork/transformer';
 import { arena } from '../arena.ts';
 import { exampleBatches } from '../data/example-batches.ts';
 import type { ExampleStore } from '../data/example-store.ts';
@@ -57,12 +57,8 @@ export class FineTuning {
     this.#model = model;
     this.#method = method;
     this.adapter = typeof method === 'object' && 'peft_type' in method ? method : null;
-    this.network = model.architecture.classes[model.className]!(model.config);
-    if (this.adapter) {
-      if (this.adapter.peft_type !== 'LORA' && this.adapter.peft_type !== 'IA3')
-        throw new Error(`fine-tuning: ${this.adapter.peft_type} can't be trained yet; there are LORA and IA3`);
-      attachAdapter(this.network, this.adapter);
-    }
+    const base = model.architecture.classes[model.className]!(model.config);
+    this.network = this.adapter ? adaptNetwork(base, this.adapter) : base;
     const known = parameters(this.network);
     this.trained = trainedParameters(this.network, method, model.architecture.prefix);
     const isNew = [...known.keys()].some((name) => !model.weights.has(name));

@@ -66,11 +66,16 @@ export async function readAdapter(
   };
 }
 
+/** What PEFT's configuration says of the network besides. */
+export interface PeftOptions {
+  /** Whether the layers' weights are (in, out), as GPT-2's are; false unless given. */
+  readonly fanInFanOut?: boolean;
+  /** For learned tokens: num_layers, num_attention_heads (of keys and values) and token_dim. */
+  readonly shape?: Readonly<Record<string, number>>;
+}
+
 /** A configuration with the fields that PEFT 0.8 writes; later ones read it. */
-export function peftJson(
-  config: AdapterConfig,
-  { fanInFanOut = false }: { readonly fanInFanOut?: boolean } = {},
-): Config {
+export function peftJson(config: AdapterConfig, { fanInFanOut = false, shape = {} }: PeftOptions = {}): Config {
   const { peft_type, task_type, base_model_name_or_path } = config;
   const common = {
     auto_mapping: null,
@@ -82,7 +87,8 @@ export function peftJson(
   };
   if (peft_type === 'PREFIX_TUNING' || peft_type === 'PROMPT_TUNING') {
     const { num_virtual_tokens } = config;
-    return { ...common, num_virtual_tokens, num_transformer_submodules: 1 };
+    const fields = peft_type === 'PREFIX_TUNING' ? { prefix_projection: false } : { prompt_tuning_init: 'RANDOM' };
+    return { ...common, num_virtual_tokens, num_transformer_submodules: 1, ...fields, ...shape };
   }
   const targets = {
     target_modules: config.target_modules,
@@ -116,20 +122,17 @@ export function peftJson(
  * Writes an adapter as PEFT reads it: the whole folder, or nothing.
  *
  * @param tensors by their names here
- * @param options whether the layers' weights are (in, out), as GPT-2's; and files to put beside, by name
+ * @param options what PEFT's configuration says besides, and files to put beside it, by name
  */
 export async function writeAdapter(
   folder: string,
   { config, tensors }: Adapter,
-  {
-    fanInFanOut = false,
-    files = {},
-  }: { readonly fanInFanOut?: boolean; readonly files?: Readonly<Record<string, string>> } = {},
+  { files = {}, ...more }: PeftOptions & { readonly files?: Readonly<Record<string, string>> } = {},
 ): Promise<void> {
   const write = async (into: string): Promise<void> => {
     const named = new Map([...tensors].map(([name, tensor]) => [nameInPeft(name), tensor] as const));
     await writeSafetensors(join(into, 'adapter_model.safetensors'), named, { metadata: { format: 'pt' } });
-    const json = JSON.stringify(peftJson(config, { fanInFanOut }), null, 2);
+    const json = JSON.stringify(peftJson(config, more), null, 2);
     await writeFile(join(into, 'adapter_config.json'), `${json}\n`);
     for (const [name, content] of Object.entries(files)) await writeFile(join(into, name), content);
   };

@@ -1,0 +1,27 @@
+// A network with an adapter of any kind in its place.
+import type { Network } from '@brickwork/nn';
+import { attachAdapter, linearLayers } from './attach.ts';
+import type { AdapterConfig } from './peft-config.ts';
+import type { PeftOptions } from './peft-folder.ts';
+import { WithVirtualTokens } from './virtual-tokens.ts';
+
+/**
+ * Puts an adapter into a network that was built for it: LoRA and (IA)³ into its layers, learned tokens before its texts.
+ *
+ * @returns what to run: the network itself, or one around it
+ */
+export function adaptNetwork(network: Network, config: AdapterConfig): Network {
+  if (config.peft_type === 'PREFIX_TUNING' || config.peft_type === 'PROMPT_TUNING')
+    return new WithVirtualTokens(network, config);
+  attachAdapter(network, config);
+  return network;
+}
+
+/** What PEFT's configuration of an adapter says of the network that it is for. */
+export function peftOptions(network: Network, { peft_type }: AdapterConfig): PeftOptions {
+  if (peft_type === 'LORA' || peft_type === 'IA3') {
+    const adapted = [...linearLayers(network).values()].filter((layer) => layer.adapter);
+    return { fanInFanOut: adapted.some((layer) => !layer.outputsFirst) };
+  }
+  return network instanceof WithVirtualTokens ? { shape: network.shape } : {};
+}
