@@ -261,7 +261,8 @@ test.each(['PROMPT_TUNING', 'PREFIX_TUNING'])(
     const tuning = new FineTuning(model, { method });
     expect(tuning.trained).toEqual(['prompt_embeddings']);
     const events = await run(tuning, { task: nextTokens, steps: 40, rate: 0.1 });
-    expect(losses(events).at(-1)!).toBeLessThan(losses(events)[0]!);
+    const mean = (some: number[]): number => some.reduce((a, b) => a + b) / some.length;
+    expect(mean(losses(events).slice(-5))).toBeLessThan(mean(losses(events).slice(0, 5))); // an epoch each
     for (const [name, t] of model.weights) expect(tuning.weights.get(name), name).toBe(t);
     const folder = join(root, peft_type);
     await writeAdapter(folder, { config: method, tensors: tuning.trainedWeights }, peftOptions(tuning.network, method));
