@@ -1,5 +1,19 @@
 // Activation functions by the names that Hugging Face's config.json gives them (`hidden_act`, `activation_function`).
-import { clip, gelu, geluTanh, leakyRelu, mul, relu, sigmoid, softplus, tanh, type Tensor } from '@brickwork/graph';
+import {
+  add,
+  clip,
+  erf,
+  gelu,
+  geluTanh,
+  leakyRelu,
+  mul,
+  relu,
+  sigmoid,
+  softplus,
+  sub,
+  tanh,
+  type Tensor,
+} from '@brickwork/graph';
 import { quickGelu } from './gelu.ts';
 import { silu } from './silu.ts';
 
@@ -8,11 +22,15 @@ export type Activation = (x: Tensor) => Tensor;
 
 const byName: Readonly<Record<string, Activation>> = {
   gelu,
+  gelu_10: (x) => clip(gelu(x), -10, 10),
   gelu_accurate: geluTanh,
   gelu_fast: geluTanh,
   gelu_new: geluTanh,
   gelu_python: gelu,
+  gelu_python_tanh: geluTanh,
   gelu_pytorch_tanh: geluTanh,
+  // The cumulative Laplace-like curve of Mega (Ma et al., 2023), with its constants.
+  laplace: (x) => mul(add(erf(mul(sub(x, 0.707107), 1 / (0.282095 * Math.SQRT2))), 1), 0.5),
   leaky_relu: (x) => leakyRelu(x),
   linear: (x) => x,
   mish: (x) => mul(x, tanh(softplus(x))),

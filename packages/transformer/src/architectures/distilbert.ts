@@ -158,7 +158,9 @@ export class DistilBertModel implements Network {
   readonly embeddings: Embeddings;
   readonly transformer: { readonly layer: readonly Block[] };
   constructor(config: Config) {
-    const read = readConfig('distilbert', config, defaults);
+    const read = readConfig('distilbert', config, defaults, {
+      aliases: { dim: 'hidden_size', n_heads: 'num_attention_heads', n_layers: 'num_hidden_layers' },
+    });
     const c = {
       ...read,
       pad_token_id: specialId('distilbert', config, 'pad_token_id', { standard: 0, vocabulary: read.vocab_size }),

@@ -179,6 +179,14 @@ test('XLM-RoBERTa and CamemBERT are RoBERTa under other names', () => {
   );
 });
 
+test('DistilBERT’s sizes may have the names that other networks use', () => {
+  const { network } = build('distilbert', 'DistilBertModel', {
+    ...{ dim: undefined, n_heads: undefined, n_layers: undefined },
+    ...{ hidden_size: 4, num_attention_heads: 1, num_hidden_layers: 3 },
+  });
+  expect(network.config).toMatchObject({ dim: 4, n_heads: 1, n_layers: 3 });
+});
+
 test('a body without pooler has no pooled output and no weights for it', () => {
   for (const body of [new BertModel(sizes, { pooler: false }), new RobertaModel(sizes, { pooler: false })]) {
     expect([...parameters(body).keys()].filter((n) => n.includes('pooler'))).toEqual([]);
