@@ -9,6 +9,8 @@ export interface NetworkInput {
   readonly shape: Shape;
   /** Whether it may be left out. */
   readonly optional?: boolean;
+  /** Another type that it may have, and its shape then: labels whose type says what they mean. */
+  readonly or?: { readonly dtype: DType; readonly shape: Shape };
   /** Where it holds ids: they are from 0 and below `count`, or `except` (labels that are left out). */
   readonly ids?: { readonly count: number; readonly except?: number };
 }

@@ -13,7 +13,7 @@ export function checkInputs(
   { inputs, longest = {} }: Network,
   given: Readonly<Record<string, HostTensor>>,
 ): void {
-  for (const [name, { data, shape }] of Object.entries(given)) {
+  for (const [name, { data, shape, dtype }] of Object.entries(given)) {
     const known = inputs[name];
     if (shape.includes(0)) throw new Error(`${who}: ${name} (${shape.join(', ')}) is empty`);
     known?.shape.forEach((dim, axis) => {
@@ -21,7 +21,8 @@ export function checkInputs(
       if (most !== undefined && (shape[axis] ?? 0) > most)
         throw new Error(`${who}: ${name} (${shape.join(', ')}) has ${shape[axis]} positions, but ${most} fit; cut it`);
     });
-    if (!known?.ids) continue;
+    // Other types are not ids.
+    if (!known?.ids || dtype !== known.dtype) continue;
     const { count, except } = known.ids;
     const wrong = firstWrong(data, count, except);
     if (wrong >= 0)

@@ -1,5 +1,5 @@
 // A network with its weights, as its folder holds them: run it by the names of its outputs, or let it generate.
-import { input } from '@brickwork/graph';
+import { input, type DType } from '@brickwork/graph';
 import { evaluating, parameters, type Network } from '@brickwork/nn';
 import { compile, loadCheckpoint, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
 import type { LoadCheckpointOptions, RunOptions } from '@brickwork/runtime';
@@ -63,10 +63,11 @@ export class Model {
     options.signal?.throwIfAborted();
     const names = Object.keys(inputs).toSorted();
     const wanted = [...new Set(outputs)].toSorted();
-    const key = JSON.stringify([names, wanted]);
+    const types = names.map((name) => inputs[name]!.dtype);
+    const key = JSON.stringify([names, types, wanted]);
     let program = this.#programs.get(key);
     if (!program) {
-      program = this.#compile(names, wanted);
+      program = this.#compile(names, types, wanted);
       this.#programs.set(key, program);
       program.catch(() => this.#programs.delete(key));
     }
@@ -105,21 +106,28 @@ export class Model {
     for (const program of programs) await (await program).dispose();
   }
 
-  async #compile(names: readonly string[], wanted: readonly string[]): Promise<Program> {
+  async #compile(names: readonly string[], types: readonly DType[], wanted: readonly string[]): Promise<Program> {
     const known = this.network.inputs;
     for (const name of names)
       if (!Object.hasOwn(known, name))
         throw new Error(`${this.className}: no input is called ${name}; known are ${Object.keys(known).join(', ')}`);
     for (const [name, { optional }] of Object.entries(known))
       if (!optional && !names.includes(name)) throw new Error(`${this.className}: the input ${name} is missing`);
-    const given = names.map((name) => [name, input(name, known[name]!.shape, known[name]!.dtype)] as const);
+    const given = names.map((name, i) => {
+      const usual = known[name]!;
+      const { shape, dtype } = usual.or && usual.or.dtype === types[i] ? usual.or : usual;
+      return [name, input(name, shape, dtype)] as const;
+    });
     const outputs = this.network.trace(Object.fromEntries(given), evaluating());
     if (!wanted.length)
       throw new Error(`${this.className}: no outputs asked for; there are ${Object.keys(outputs).join(', ')}`);
     const chosen = wanted.map((name) => {
       if (Object.hasOwn(outputs, name)) return [name, outputs[name]!()] as const;
       const close = nearest(name, Object.keys(outputs));
-      const hint = name === 'loss' && !names.includes('labels') ? '; it needs the input labels' : '';
+      const missing = Object.keys(known).filter(
+        (n) => /labels?$|^(start|end)_positions$/.test(n) && !names.includes(n),
+      );
+      const hint = name === 'loss' && missing.length ? `; it needs the input ${missing.join(' and ')}.` : '';
       throw new Error(
         `${this.className}: no output is called ${name}${hint || (close ? `; did you mean ${close}?` : '')} There are ${Object.keys(outputs).join(', ')}`,
       );

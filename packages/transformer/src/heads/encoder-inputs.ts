@@ -38,11 +38,17 @@ export const tokenLabels = (count: number): Inputs => ({
 });
 /** A label below `count` for every row. */
 export const rowLabels = (count: number): NetworkInput => optional(['B'], { count, except: ignoreIndex });
-/** The input `labels` of a classifier: (B) int64 for one label of many, (B) or (B, N) float32 for numbers and marks. */
+
+/**
+ * The input `labels` of a classifier: (B) int64 for one label of many, (B) or (B, N) float32 for numbers and marks; either
+ * where the config doesn't say what they mean.
+ */
 export function classLabels(labels: Labels): NetworkInput {
-  if (problemTypeOf(labels, 'int64') === 'single_label_classification') return rowLabels(labels.count);
-  return { dtype: 'float32', shape: labels.count === 1 ? ['B'] : ['B', labels.count], optional: true };
+  const numbers = { dtype: 'float32', shape: labels.count === 1 ? ['B'] : ['B', labels.count] } as const;
+  if (problemTypeOf(labels, 'int64') !== 'single_label_classification') return { ...numbers, optional: true };
+  return { ...rowLabels(labels.count), ...(labels.problemType === null && { or: numbers }) };
 }
+
 /** The first and last token of a span. */
 export const spanLabels: Inputs = { start_positions: optional(['B']), end_positions: optional(['B']) };
 

@@ -106,6 +106,10 @@ test('what labels mean is read from the config', () => {
   );
   expect(classLabels(readLabels('bert', { id2label }))).toMatchObject({ dtype: 'int64', shape: ['B'] });
   expect(classLabels(readLabels('bert', { num_labels: 1 }))).toMatchObject({ dtype: 'float32', shape: ['B'] });
+  expect(classLabels(readLabels('bert', { id2label })).or).toEqual({ dtype: 'float32', shape: ['B', 3] });
+  expect(classLabels(readLabels('bert', { id2label, problem_type: 'single_label_classification' }))).not.toHaveProperty(
+    'or',
+  );
   for (const problem_type of ['regression', 'multi_label_classification'])
     expect(classLabels(readLabels('bert', { id2label, problem_type }))).toMatchObject({
       dtype: 'float32',
