@@ -28,34 +28,41 @@ export function maskedLanguageModelling(tokenizer: TaskTokenizer, o: MaskedLangu
     if (!(value >= 0 && value <= 1)) throw new Error(`masked language modelling: ${name} is ${value}; needs 0 to 1`);
   if (!(share > 0)) throw new Error('masked language modelling: share is 0, so that there is nothing to find');
   const { limit } = o;
+  const room = limit - tokenizer.encode('').ids.length;
+  if (!(room > 0)) throw new Error(`masked language modelling: limit is ${limit}; needs ${limit - room + 1} or more`);
+
+  // Long texts are cut between words, or anywhere in a word that is longer than the model sees.
+  const pieces = (text: string): string[] => {
+    const encoding = tokenizer.encode(text, { addSpecialTokens: false });
+    const { ids } = encoding;
+    if (!ids.length) return [];
+    if (ids.length <= room) return [text];
+    const { offsets, specialTokensMask } = encoding; // made when asked for
+    const words = wordsOf(text, offsets, specialTokensMask);
+    const cuts: number[] = [0];
+    for (let from = 0; ids.length - from > room; cuts.push(from)) {
+      let to = from + room;
+      while (to > from && words[to] === words[to - 1]) to--;
+      from = to > from ? to : from + room;
+    }
+    return cuts.map((from, i) => text.slice(offsets[from]![0], offsets[(cuts[i + 1] ?? ids.length) - 1]![1]));
+  };
   return {
     identity: { task: 'masked-language-modelling', limit, wholeWords, typed },
     lengthOf: 'input_ids',
     encode(given) {
       if (given.kind !== 'text') return wrongKind('masked language modelling', given, 'texts');
-      const { text } = given;
-      const plain = tokenizer.encode(text, { addSpecialTokens: false });
-      if (!plain.ids.length) return [];
-      const around = tokenizer.encode('').ids.length;
-      const room = limit - around;
-      if (!(room > 0)) throw new Error(`masked language modelling: limit is ${limit}; needs more than ${around}`);
-      const { offsets } = plain;
-      // Long texts are cut between words, or anywhere in a word that is longer than the model sees.
-      const words = wordsOf(text, offsets, plain.specialTokensMask);
-      const cuts: number[] = [0];
-      for (let from = 0; plain.ids.length - from > room; cuts.push(from)) {
-        let to = from + room;
-        while (to > from && words[to] === words[to - 1]) to--;
-        from = to > from ? to : from + room;
-      }
-      return cuts.map((from, i) => {
-        const to = cuts[i + 1] ?? plain.ids.length;
-        const piece = cuts.length === 1 ? text : text.slice(offsets[from]![0], offsets[to - 1]![1]);
-        const own = tokenizer.encode(piece, { maxLength: limit });
+      return pieces(given.text).map((piece) => {
+        const encoding = tokenizer.encode(piece, { maxLength: limit });
+        const { ids, typeIds, specialTokensMask } = encoding;
+        // Where tokens are hidden one by one, each is a word of its own, and their places don't matter.
+        const words = wholeWords
+          ? wordsOf(piece, encoding.offsets, specialTokensMask)
+          : specialTokensMask.map((isAround, t) => (isAround ? -1 : t));
         return {
-          input_ids: numbers(own.ids),
-          ...(typed && { token_type_ids: numbers(own.typeIds) }),
-          words: numbers(wordsOf(piece, own.offsets, own.specialTokensMask)),
+          input_ids: numbers(ids),
+          ...(typed && { token_type_ids: numbers(typeIds) }),
+          words: numbers(words),
         };
       });
     },
