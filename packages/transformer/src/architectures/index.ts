@@ -1,28 +1,36 @@
 // Which architecture config.json means by its `model_type`.
 import { buildNetwork, type Architecture, type Config } from '../architecture.ts';
 import { isCausalLM, type CausalLM } from '../causal-lm.ts';
+import { bart } from './bart.ts';
 import { bert } from './bert.ts';
 import { distilbert } from './distilbert.ts';
 import { gptNeoX } from './gpt-neox.ts';
 import { gpt2 } from './gpt2.ts';
 import { llama } from './llama.ts';
+import { marian } from './marian.ts';
 import { mistral } from './mistral.ts';
 import { modernbert } from './modernbert.ts';
 import { qwen2 } from './qwen2.ts';
+import { mt5, t5, umt5 } from './t5.ts';
 import { camembert, roberta, xlmRoberta } from './roberta.ts';
 
 /** Architectures by `model_type`. */
 export const architectures: Readonly<Record<string, Architecture>> = {
+  bart,
   bert,
   camembert,
   distilbert,
   gpt2,
   gpt_neox: gptNeoX,
   llama,
+  marian,
   mistral,
   modernbert,
   qwen2,
+  mt5,
   roberta,
+  t5,
+  umt5,
   'xlm-roberta': xlmRoberta,
 };
 
