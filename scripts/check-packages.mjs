@@ -32,6 +32,7 @@ const owners = {
   '@huggingface/tokenizers': 'tokenizer',
   '@huggingface/hub': 'runtime',
   '@huggingface/jinja': 'tokenizer',
+  '@eslint-community/regexpp': 'transformer',
 };
 
 /** A file longer than this is worth splitting by idea; said, but not an error. */
