@@ -60,7 +60,9 @@ export function networkStep(network: Network, o: NetworkStepOptions): TrainStep<
       Object.entries(batch).map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]),
     );
     const ctx = isTraining ? training() : evaluating();
-    const loss = objective(network.trace(inputs, ctx), inputs, ctx);
+    // What only the objective knows stays with it.
+    const own = Object.fromEntries(Object.entries(inputs).filter(([name]) => Object.hasOwn(network.inputs, name)));
+    const loss = objective(network.trace(own, ctx), inputs, ctx);
     const slopes = isTraining
       ? gradients(
           loss,
