@@ -50,4 +50,4 @@ export interface CausalLM extends Network {
 }
 
 /** Whether a network is a decoder-only language model. */
-export const isCausalLM = (network: Network): network is CausalLM => 'head' in network && 'cacheHeads' in network;
+export const isCausalLM = (network: Network): network is CausalLM => 'head' in network && 'forward' in network && 'cacheHeads' in network;
