@@ -11,8 +11,9 @@ import { marian } from './marian.ts';
 import { mistral } from './mistral.ts';
 import { modernbert } from './modernbert.ts';
 import { qwen2 } from './qwen2.ts';
-import { mt5, t5, umt5 } from './t5.ts';
 import { camembert, roberta, xlmRoberta } from './roberta.ts';
+import { mt5, t5, umt5 } from './t5.ts';
+import { transformer } from './transformer.ts';
 
 /** Architectures by `model_type`. */
 export const architectures: Readonly<Record<string, Architecture>> = {
@@ -26,10 +27,11 @@ export const architectures: Readonly<Record<string, Architecture>> = {
   marian,
   mistral,
   modernbert,
-  qwen2,
   mt5,
+  qwen2,
   roberta,
   t5,
+  transformer,
   umt5,
   'xlm-roberta': xlmRoberta,
 };

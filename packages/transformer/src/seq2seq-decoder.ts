@@ -1,0 +1,275 @@
+// Runs an encoder-decoder token by token: each source is read once, the keys and values of cross-attention are computed
+// once, and every further token of the targets takes one step against a cache that lives outside the graph.
+import { concat, gather, input, squeeze, unsqueeze, type Tensor } from '@brickwork/graph';
+import { evaluating, parameters } from '@brickwork/nn';
+import { compile, hostTensor, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
+import { masked, type Past } from './attention.ts';
+import type { Decoder } from './generation/decoder.ts';
+import { KeyValueCache, takeRows } from './key-value-cache.ts';
+import type { Memory, Seq2Seq } from './seq2seq.ts';
+
+/** What the decoder knows of the sources, once for each of the rows. */
+interface Read {
+  /** Which source each row writes about. */
+  readonly of: readonly number[];
+  /** `memory.L.key`, `memory.L.value` (rows, H, S, D) and `memory.mask` (rows, 1, 1, S). */
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+}
+
+/**
+ * A {@link Decoder} of targets over a compiled encoder-decoder. Give it sources with {@link Seq2SeqDecoder.read}; a prompt
+ * is then what its target starts with, usually one token. Rows are independent: sources and targets of different lengths
+ * in one batch give what each gives alone.
+ */
+export class Seq2SeqDecoder implements Decoder {
+  readonly vocabularySize: number;
+  readonly contextLength: number;
+  /** Size of the sources' vocabulary, and how many tokens a source can hold. */
+  readonly sourceVocabulary: number;
+  readonly sourceLength: number;
+  readonly #model: Seq2Seq;
+  readonly #weights: ReadonlyMap<string, HostTensor>;
+  readonly #options: CompileOptions;
+  readonly #programs: {
+    encode: Promise<Program> | null;
+    start: Promise<Program> | null;
+    step: Promise<Program> | null;
+  };
+  readonly #cache: KeyValueCache;
+  #sources: readonly (readonly number[])[] = [];
+  // What was read of the sources, one row each; null until prefill.
+  #read: Read | null = null;
+  #rows: Read | null = null;
+
+  constructor(model: Seq2Seq, weights: ReadonlyMap<string, HostTensor>, options: CompileOptions = {}) {
+    this.#model = model;
+    this.#weights = weights;
+    this.#options = options;
+    this.#programs = { encode: null, start: null, step: null };
+    this.#cache = new KeyValueCache({ layers: model.layers, heads: model.cacheHeads, width: model.headWidth });
+    this.vocabularySize = model.vocabularySize;
+    this.contextLength = model.contextLength;
+    this.sourceVocabulary = model.sourceVocabulary;
+    this.sourceLength = model.sourceLength;
+  }
+
+  /**
+   * Sets the sources, token ids with the end token that the model expects, of any lengths. The next `prefill` takes one
+   * prompt for each and reads them; later ones reuse what was read.
+   *
+   * @throws where a source is empty, longer than the model can read, or holds an id outside the vocabulary.
+   */
+  read(sources: readonly (readonly number[])[]): void {
+    checkSources(sources, this, 'read');
+    this.#sources = sources.map((ids) => [...ids]);
+    this.#read = null;
+  }
+
+  async prefill(prompts: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array> {
+    signal?.throwIfAborted();
+    const B = prompts.length;
+    if (!this.#sources.length) throw new Error('decoder: no sources; give them with read before the first prefill');
+    if (B !== this.#sources.length)
+      throw new Error(`decoder: ${B} prompts for ${this.#sources.length} sources; needs one for each`);
+    prompts.forEach((prompt, row) => {
+      if (!prompt.length)
+        throw new Error(`decoder: prompt ${row} is empty; a target starts with one token or more, see startId`);
+      if (prompt.length > this.contextLength)
+        throw new Error(
+          `decoder: prompt ${row} has ${prompt.length} tokens, but the model writes ${this.contextLength}; cut the prompt`,
+        );
+      this.#check(prompt, row);
+    });
+    this.#read ??= await this.#encode();
+    signal?.throwIfAborted();
+    this.#rows = this.#read;
+    const T = Math.max(...prompts.map((p) => p.length));
+    const ids = new BigInt64Array(B * T);
+    prompts.forEach((prompt, row) => prompt.forEach((id, t) => (ids[row * T + t] = BigInt(id))));
+    const rows = BigInt64Array.from(prompts, (p, row) => BigInt(row * T + p.length - 1));
+    const start = await (this.#programs.start ??= this.#compile(traceStart(this.#model)));
+    const out = await start.run({
+      ...this.#rows.feeds,
+      decoder_input_ids: hostTensor(ids, [B, T]),
+      rows: hostTensor(rows, [B]),
+    });
+    this.#cache.clear(B, T + 1);
+    this.#cache.append(
+      out['present']!.data as Float32Array,
+      T,
+      prompts.map((p) => p.length),
+    );
+    return out['logits']!.data as Float32Array;
+  }
+
+  async step(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    signal?.throwIfAborted();
+    if (!this.#rows) throw new Error('decoder: step before prefill');
+    const { lengths } = this.#cache;
+    const B = lengths.length;
+    if (ids.length !== B) throw new Error(`decoder: ${ids.length} tokens for ${B} rows; needs one for each`);
+    this.#check(ids, null);
+    const longest = Math.max(...lengths);
+    if (longest >= this.contextLength)
+      throw new Error(
+        `decoder: all ${this.contextLength} positions of the target are full; the model can't write more`,
+      );
+    this.#cache.reserve(longest + 1);
+    const step = await (this.#programs.step ??= this.#compile(traceStep(this.#model)));
+    const out = await step.run({
+      ...this.#rows.feeds,
+      ...this.#cache.feeds(),
+      decoder_input_ids: hostTensor(BigInt64Array.from(ids, BigInt), [B, 1]),
+      positions: hostTensor(BigInt64Array.from(lengths, BigInt), [B, 1]),
+    });
+    this.#cache.append(
+      out['present']!.data as Float32Array,
+      1,
+      ids.map(() => 1),
+    );
+    return out['logits']!.data as Float32Array;
+  }
+
+  reorder(order: readonly number[]): void {
+    const before = this.#cache.lengths.length;
+    for (const row of order)
+      if (!(Number.isInteger(row) && row >= 0 && row < before))
+        throw new Error(`decoder: reorder to row ${row} of ${before}`);
+    if (!this.#rows || (order.length === before && order.every((row, i) => row === i))) return;
+    this.#cache.reorder(order);
+    // Beams of one source change places often; what they know of it is the same.
+    const { of, feeds } = this.#rows;
+    const now = order.map((row) => of[row]!);
+    if (now.length === of.length && now.every((source, i) => source === of[i])) return;
+    const taken = Object.entries(feeds).map(([name, { data, shape }]) => {
+      const size = data.length / shape[0]!;
+      return [
+        name,
+        hostTensor(takeRows(data as Float32Array, order, size), [order.length, ...shape.slice(1)]),
+      ] as const;
+    });
+    this.#rows = { of: now, feeds: Object.fromEntries(taken) };
+  }
+
+  async dispose(): Promise<void> {
+    const programs = Object.values(this.#programs);
+    Object.assign(this.#programs, { encode: null, start: null, step: null });
+    this.#read = this.#rows = null;
+    this.#cache.clear(0);
+    for (const program of programs) await (await program)?.dispose();
+  }
+
+  async #encode(): Promise<Read> {
+    const sources = this.#sources;
+    const { layers, cacheHeads: H, headWidth: D } = this.#model;
+    const B = sources.length;
+    const S = Math.max(...sources.map((ids) => ids.length));
+    const ids = new BigInt64Array(B * S);
+    const seen = new BigInt64Array(B * S);
+    const mask = new Float32Array(B * S);
+    sources.forEach((source, row) => {
+      source.forEach((id, s) => (ids[row * S + s] = BigInt(id)));
+      seen.fill(1n, row * S, row * S + source.length);
+      mask.fill(masked, row * S + source.length, (row + 1) * S);
+    });
+    const program = await (this.#programs.encode ??= this.#compile(traceEncode(this.#model)));
+    const out = await program.run({ input_ids: hostTensor(ids, [B, S]), attention_mask: hostTensor(seen, [B, S]) });
+    const memory = out['memory']!.data as Float32Array; // (2 layers, B, H, S, D)
+    const size = B * H * S * D;
+    const part = (i: number): HostTensor => hostTensor(memory.subarray(i * size, (i + 1) * size), [B, H, S, D]);
+    const feeds: Record<string, HostTensor> = { 'memory.mask': hostTensor(mask, [B, 1, 1, S]) };
+    for (let layer = 0; layer < layers; layer++) {
+      feeds[`memory.${layer}.key`] = part(2 * layer);
+      feeds[`memory.${layer}.value`] = part(2 * layer + 1);
+    }
+    return { of: sources.map((_, row) => row), feeds };
+  }
+
+  // The weights stay with the program, so that a step gives it only what is new.
+  async #compile(outputs: Record<string, Tensor>): Promise<Program> {
+    const program = await compile(outputs, this.#options);
+    const used = new Set(program.inputs.map((i) => i.name));
+    await program.bind(new Map([...this.#weights].filter(([name]) => used.has(name))));
+    return program;
+  }
+
+  #check(ids: readonly number[], row: number | null): void {
+    const V = this.vocabularySize;
+    for (const id of ids)
+      if (!(Number.isInteger(id) && id >= 0 && id < V))
+        throw new Error(
+          `decoder: id ${id}${row === null ? '' : ` in prompt ${row}`} is outside the vocabulary of ${V}; is this the model's own tokenizer?`,
+        );
+  }
+}
+
+/** @throws where there is no source, or one is empty, too long, or holds an id outside the vocabulary. */
+export function checkSources(
+  sources: readonly (readonly number[])[],
+  { sourceVocabulary, sourceLength }: Pick<Seq2SeqDecoder, 'sourceVocabulary' | 'sourceLength'>,
+  who: string,
+): void {
+  if (!sources.length) throw new Error(`${who}: no sources; needs one or more`);
+  sources.forEach((source, s) => {
+    if (!source.length) throw new Error(`${who}: source ${s} is empty; needs one token or more, such as the end token`);
+    if (source.length > sourceLength)
+      throw new Error(
+        `${who}: source ${s} has ${source.length} tokens, but the model reads ${sourceLength}; shorten it by ${source.length - sourceLength} or more`,
+      );
+    for (const id of source)
+      if (!(Number.isInteger(id) && id >= 0 && id < sourceVocabulary))
+        throw new Error(
+          `${who}: source ${s} holds id ${String(id)}; needs whole numbers from 0 to ${sourceVocabulary - 1}. Is this the model's own tokenizer?`,
+        );
+  });
+}
+
+// Keys and values of every layer in one tensor: (2 layers, B, H, T, D).
+const joined = (present: readonly Past[]): Tensor =>
+  concat(
+    present.flatMap(({ key, value }) => [unsqueeze(key, 0), unsqueeze(value, 0)]),
+    0,
+  );
+
+/** The graph that reads sources: input_ids and attention_mask (B, S) to the keys and values of cross-attention. */
+function traceEncode(model: Seq2Seq): Record<string, Tensor> {
+  parameters(model);
+  const ids = input('input_ids', ['B', 'S'], 'int64');
+  const { last } = model.encode(ids, evaluating(), input('attention_mask', ['B', 'S'], 'int64'));
+  return { memory: joined(model.remember(last)) };
+}
+
+function memoryInputs(model: Seq2Seq): Memory {
+  const { layers, cacheHeads: H, headWidth: D } = model;
+  const side = (layer: number, name: string): Tensor => input(`memory.${layer}.${name}`, ['B', H, 'S', D]);
+  return {
+    layers: Array.from({ length: layers }, (_, l) => ({ key: side(l, 'key'), value: side(l, 'value') })),
+    mask: input('memory.mask', ['B', 1, 1, 'S']),
+  };
+}
+
+/** The graph of what targets start with: decoder_input_ids (B, T), and which rows of (B T) to give logits for. */
+function traceStart(model: Seq2Seq): Record<string, Tensor> {
+  parameters(model);
+  const ids = input('decoder_input_ids', ['B', 'T'], 'int64');
+  const rows = input('rows', ['N'], 'int64');
+  const { last, present } = model.decode(ids, evaluating(), memoryInputs(model));
+  return { logits: model.head(gather(last.reshape([-1, last.shape.at(-1)!]), rows)), present: joined(present) };
+}
+
+/** The graph of every further token: decoder_input_ids (B, 1) against P cached positions. */
+function traceStep(model: Seq2Seq): Record<string, Tensor> {
+  parameters(model);
+  const { layers, cacheHeads: H, headWidth: D } = model;
+  const past = Array.from({ length: layers }, (_, layer): Past => {
+    const side = (name: string): Tensor => input(`past.${layer}.${name}`, ['B', H, 'P', D]);
+    return { key: side('key'), value: side('value') };
+  });
+  const { last, present } = model.decode(
+    input('decoder_input_ids', ['B', 1], 'int64'),
+    evaluating(),
+    memoryInputs(model),
+    { positions: input('positions', ['B', 1], 'int64'), mask: input('mask', ['B', 1, 1, 'P+1']), past },
+  );
+  return { logits: model.head(squeeze(last, 1)), present: joined(present) };
+}
