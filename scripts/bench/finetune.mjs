@@ -1,0 +1,40 @@
+// npm run bench -- finetune [--json] [--rounds N]: step time and peak memory of LoRA (rank 8 on attention's projections)
+// beside full fine-tuning, at GPT-2's size with batches of 4 x 128 tokens. Each runs in processes of its own, in turn;
+// medians over all rounds are compared.
+import { spawnSync } from 'node:child_process';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const child = fileURLToPath(new URL('finetune-brickwork.mjs', import.meta.url));
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
+
+function run(method, steps, warmup) {
+  const r = spawnSync(process.execPath, [child, method, String(steps), String(warmup)], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
+  if (r.status !== 0) throw new Error(`finetune ${method} failed: ${r.stderr || r.error}`);
+  return JSON.parse(r.stdout.trim().split('\n').at(-1));
+}
+
+export default function finetune(argv) {
+  const rounds = argv.includes('--rounds') ? Number(argv[argv.indexOf('--rounds') + 1]) : 3;
+  const found = { full: { times: [], peak: 0 }, lora: { times: [], peak: 0 } };
+  for (let round = 0; round < rounds; round++) {
+    for (const method of Object.keys(found)) {
+      const { times, peak } = run(method, 5, 3);
+      found[method].times.push(...times);
+      found[method].peak = Math.max(found[method].peak, peak);
+    }
+    process.stderr.write(`round ${round + 1} of ${rounds}\n`);
+  }
+  const [full, lora] = [found.full, found.lora].map(({ times, peak }) => ({ ms: median(times), peak_mb: peak }));
+  const result = { full, lora, time_ratio: lora.ms / full.ms, memory_ratio: lora.peak_mb / full.peak_mb };
+  if (argv.includes('--json')) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else
+    console.table({
+      full: { 'step ms': full.ms.toFixed(0), 'peak MB': full.peak_mb.toFixed(0) },
+      'LoRA, rank 8': { 'step ms': lora.ms.toFixed(0), 'peak MB': lora.peak_mb.toFixed(0) },
+      ratio: { 'step ms': result.time_ratio.toFixed(2), 'peak MB': result.memory_ratio.toFixed(2) },
+    });
+}
