@@ -8,7 +8,9 @@ import {
   languageModelling,
   maskedLanguageModelling,
   questionAnswering,
+  corrupt,
   sequenceToSequence,
+  spanCorruption,
   tokenClassification,
   type EncodedExample,
   type Example,
@@ -238,6 +240,40 @@ describe('sequence to sequence', () => {
     expect(labels.slice(0, T)).toEqual([...own, ...Array<number>(T - own.length).fill(-100)]);
     expect(labels.at(-1)).toBe(7);
     expect(count).toBe(own.length + 6);
+  });
+});
+
+describe('span corruption', () => {
+  const o = { sentinels: [90, 91, 92, 93, 94, 95], endId: 1, share: 0.15, meanLength: 3 };
+  test('what is left and what is missing are the text again, each sentinel once and in order', () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const length = 2 + (seed % 60);
+      const ids = Int32Array.from({ length }, (_, i) => 100 + i);
+      const { input_ids, labels } = corrupt(ids, o, random(seed));
+      const missing = new Map<number, number[]>();
+      let now = -1;
+      for (const id of labels.slice(0, -1)) {
+        if (id < 100) missing.set((now = id), []);
+        else missing.get(now)!.push(id);
+      }
+      const back = whole(input_ids.slice(0, -1)).flatMap((id) => (id < 100 ? missing.get(id)! : [id]));
+      expect(back).toEqual(whole(ids));
+      expect([input_ids.at(-1), labels.at(-1)]).toEqual([1, 1]);
+      const used = whole(labels).filter((id) => id >= 90 && id < 100);
+      expect(used).toEqual(o.sentinels.slice(0, used.length));
+      expect(whole(input_ids).filter((id) => id >= 90 && id < 100)).toEqual(used.slice(0, -1));
+      const hidden = [...missing.values()].flat().length;
+      expect(hidden).toBe(Math.min(Math.max(Math.round(length * 0.15), 1), length - 1));
+    }
+  });
+  test('as a task: drawn anew for every batch', () => {
+    const task = spanCorruption(bytes, { padId: 0, limit, ...o });
+    const examples = task.encode({ kind: 'text', text: corpus.repeat(3) });
+    expect(examples.every((e) => e['input_ids']!.length < limit)).toBe(true);
+    const labels = (seed: number): number[] => whole(task.collate(examples, random(seed)).batch['labels']!.data);
+    expect(labels(1)).toEqual(labels(1));
+    expect(labels(1)).not.toEqual(labels(2));
+    expect(() => spanCorruption(bytes, { padId: 0, limit, ...o, sentinels: [] })).toThrow('no sentinels');
   });
 });
 

@@ -38,6 +38,7 @@ export * from './tasks/masked-language-modelling.ts';
 export * from './tasks/pairs.ts';
 export * from './tasks/question-answering.ts';
 export * from './tasks/sequence-to-sequence.ts';
+export * from './tasks/span-corruption.ts';
 export * from './tasks/task.ts';
 export * from './tasks/token-classification.ts';
 export * from './token-data.ts';
