@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -256,6 +257,44 @@ describe('shards', () => {
     await expect(loadCheckpoint(dir)).rejects.toThrow(message);
   });
 
+  test('are written where the weights are larger than a shard may be, and read in any part', async () => {
+    const tensors = new Map(
+      ['d', 'a', 'c', 'b', 'e'].map((name, i) => [name, hostTensor(new Float32Array(i === 2 ? 9 : 2).fill(i))]),
+    );
+    await saveCheckpoint(dir, { config: { value: 1 }, tensors, maxShardSize: 16 });
+    const shards = ['model-00001-of-00003', 'model-00002-of-00003', 'model-00003-of-00003'];
+    expect(readdirSync(dir).toSorted()).toEqual([
+      'config.json',
+      ...shards.map((name) => `${name}.safetensors`),
+      'model.safetensors.index.json',
+    ]);
+    const index = JSON.parse(readFileSync(join(dir, 'model.safetensors.index.json'), 'utf8')) as unknown;
+    const of = (name: string, shard: number): object => ({ [name]: `${shards[shard]}.safetensors` });
+    expect(index).toEqual({
+      metadata: { total_size: 68 },
+      weight_map: { ...of('d', 0), ...of('a', 0), ...of('c', 1), ...of('b', 2), ...of('e', 2) },
+    });
+    const first = await readSafetensors(join(dir, `${shards[0]}.safetensors`));
+    expect([[...first.tensors.keys()], first.metadata]).toEqual([['d', 'a'], { format: 'pt' }]);
+    const heard: [number, number][] = [];
+    const back = await loadCheckpoint(dir, { onProgress: (...progress) => heard.push(progress) });
+    expect([...back.tensors]).toEqual([...tensors]);
+    expect(heard.at(-1)).toEqual([68, 68]);
+    expect(heard.every(([done, total], i) => total === 68 && done > (heard[i - 1]?.[0] ?? 0))).toBe(true);
+    const chosen = await loadCheckpoint(dir, {
+      choose:
+        ({ value }) =>
+        (name) =>
+          value === 1 && name > 'b',
+    });
+    expect([...chosen.tensors.keys()]).toEqual(['d', 'c', 'e']);
+    // One file takes their place, and the reverse.
+    await saveCheckpoint(dir, { config: {}, tensors });
+    expect(readdirSync(dir).toSorted()).toEqual(['config.json', 'model.safetensors']);
+    await expect(saveCheckpoint(dir, { config: {}, tensors, maxShardSize: 0 })).rejects.toThrow('maxShardSize is 0');
+    expect([...(await loadCheckpoint(dir)).tensors.keys()].toSorted()).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
   test('a damaged shard is a SafetensorsError that names it', async () => {
     await shard({ a: two, b: one });
     const path = join(dir, two!);
@@ -300,15 +339,20 @@ describe('what is no checkpoint is refused with what to do', () => {
     await expect(loadCheckpoint(dir)).rejects.toThrow(message);
   });
 
-  test.each(['pytorch_model.bin', 'pytorch_model.bin.index.json'])(
-    'weights in %s, with the command that converts them',
-    async (name) => {
-      folder({ 'config.json': '{}', [name]: '' });
-      await expect(loadCheckpoint(dir)).rejects.toThrow(
-        /runs code when it is read\. Convert it once.*python -c "from transformers import AutoModel; .*safe_serialization=True\)"/,
-      );
-    },
-  );
+  test.each<[string, RegExp]>([
+    [
+      'pytorch_model.bin',
+      /may run code when it is read\. Convert it once.*python3 -c "import glob, torch, safetensors/,
+    ],
+    ['pytorch_model.bin.index.json', /only, which may run code/],
+    ['tf_model.h5', /TensorFlow's format\. .* import BertModel as M; M.from_pretrained\('.', from_tf=True\)/],
+    ['flax_model.msgpack', /Flax's format\. .*from_flax=True/],
+    ['model-q4_0.gguf', /llama.cpp's format\. .*gguf_file='model-q4_0.gguf'/],
+    ['model.ckpt', /holds no safetensors, but model.ckpt; ask its makers/],
+  ])('weights in %s, with the command that converts them', async (name, message) => {
+    folder({ 'config.json': '{"architectures":["BertModel"]}', [name]: '' });
+    await expect(loadCheckpoint(dir)).rejects.toThrow(message);
+  });
 
   test('a folder that isn’t there, and a file', async () => {
     await expect(loadCheckpoint(dir)).rejects.toThrow(`loadCheckpoint: there is no folder ${dir}`);
@@ -318,7 +362,17 @@ describe('what is no checkpoint is refused with what to do', () => {
 
   test('a config.json that is a folder', async () => {
     mkdirSync(join(dir, 'config.json'), { recursive: true });
-    await expect(loadCheckpoint(dir)).rejects.toThrow(`config.json can't be read: EISDIR`);
+    await expect(loadCheckpoint(dir)).rejects.toThrow(`config.json can't be read: it is not a file`);
+  });
+
+  test('a config.json that is a link to itself, or larger than any config', async () => {
+    mkdirSync(dir);
+    symlinkSync('config.json', join(dir, 'config.json'));
+    await expect(loadCheckpoint(dir)).rejects.toThrow(`config.json can't be read: ELOOP`);
+    rmSync(join(dir, 'config.json'));
+    writeFileSync(join(dir, 'config.json'), '{}');
+    truncateSync(join(dir, 'config.json'), 2 ** 40);
+    await expect(loadCheckpoint(dir)).rejects.toThrow(`it has ${2 ** 40} bytes, more than any config`);
   });
 });
 

@@ -4,13 +4,24 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from './atomic.ts';
 import type { HostTensor } from './host-tensor.ts';
+import { otherFormat } from './other-formats.ts';
 import { recoverFolder, replaceFolder } from './replace-folder.ts';
-import { readSafetensors, writeSafetensors, type ReadSafetensorsOptions } from './safetensors.ts';
+import {
+  readSafetensors,
+  readSafetensorsHeader,
+  writeSafetensors,
+  type ReadSafetensorsOptions,
+} from './safetensors.ts';
+import { indexFile as index, isPlainName, shardsOf, singleFile as single, splitIntoShards } from './shards.ts';
 
 /** How to load a checkpoint. */
 export interface LoadCheckpointOptions extends Pick<ReadSafetensorsOptions, 'signal' | 'onProgress'> {
   /** Give float16 and bfloat16 as float32 of the same values; true unless given. */
   readonly widen?: boolean;
+  /**
+   * Which tensors to read, by name, once config.json is known; all unless given. What isn't wanted takes no memory.
+   */
+  readonly choose?: (config: Readonly<Record<string, unknown>>) => (name: string) => boolean;
 }
 
 /** What a checkpoint folder holds. */
@@ -26,17 +37,17 @@ export interface Checkpoint {
 export interface CheckpointParts {
   /** Becomes config.json. */
   readonly config: object;
-  /** Become model.safetensors. */
+  /** Become model.safetensors, or shards with their index. */
   readonly tensors: ReadonlyMap<string, HostTensor>;
   /** Becomes generation_config.json where given. */
   readonly generationConfig?: object | null;
+  /** Weights of more bytes are written in shards of at most so many, with an index; 5 GB unless given. */
+  readonly maxShardSize?: number;
   /** More files by name: text, bytes, or tensors (written as safetensors). */
   readonly files?: Readonly<Record<string, string | Uint8Array | ReadonlyMap<string, HostTensor>>>;
   readonly signal?: AbortSignal;
 }
 
-const single = 'model.safetensors';
-const index = 'model.safetensors.index.json';
 const isWeights = (name: string): boolean =>
   /^(model.*\.safetensors(\.index\.json)?|pytorch_model.*\.bin(\.index\.json)?)$/.test(name);
 
@@ -68,28 +79,29 @@ const identity = (dir: string): Promise<string | null> =>
     () => null,
   );
 
-async function load(dir: string, { widen = true, signal, onProgress }: LoadCheckpointOptions): Promise<Checkpoint> {
-  const names = new Set(await listFolder(dir));
-  if (!names.has('config.json')) {
-    const found = [...names].slice(0, 5).join(', ');
+async function load(
+  dir: string,
+  { widen = true, signal, onProgress, choose }: LoadCheckpointOptions,
+): Promise<Checkpoint> {
+  const files = new Set(await listFolder(dir));
+  if (!files.has('config.json')) {
+    const found = [...files].slice(0, 5).join(', ');
     throw new Error(
-      `loadCheckpoint: ${dir} has no config.json${found ? `, only ${found}${names.size > 5 ? ', …' : ''}` : '; it is empty'}. Is this the folder of a model?`,
+      `loadCheckpoint: ${dir} has no config.json${found ? `, only ${found}${files.size > 5 ? ', …' : ''}` : '; it is empty'}. Is this the folder of a model?`,
     );
   }
   const config = await readJson(join(dir, 'config.json'));
-  const generationConfig = names.has('generation_config.json')
+  const generationConfig = files.has('generation_config.json')
     ? await readJson(join(dir, 'generation_config.json'))
     : null;
-  const options = { widen, ...(signal && { signal }), ...(onProgress && { onProgress }) };
-  if (names.has(single))
+  const names = choose?.(config);
+  const options = { widen, ...(names && { names }), ...(signal && { signal }), ...(onProgress && { onProgress }) };
+  if (files.has(single))
     return { config, generationConfig, tensors: (await readSafetensors(join(dir, single), options)).tensors };
-  if (names.has(index)) return { config, generationConfig, tensors: await readShards(dir, names, options) };
-  if (names.has('pytorch_model.bin') || names.has('pytorch_model.bin.index.json'))
-    throw new Error(
-      `loadCheckpoint: ${dir} holds its weights in pytorch_model.bin only, which runs code when it is read. Convert it once, where Python is: ` +
-        `python -c "from transformers import AutoModel; AutoModel.from_pretrained('.').save_pretrained('.', safe_serialization=True)"`,
-    );
-  throw new Error(`loadCheckpoint: ${dir} has no ${single} and no ${index}; there are ${[...names].join(', ')}`);
+  if (files.has(index)) return { config, generationConfig, tensors: await readShards(dir, files, options) };
+  const other = otherFormat(files, config);
+  if (other) throw new Error(`loadCheckpoint: ${dir} ${other}`);
+  throw new Error(`loadCheckpoint: ${dir} has no ${single} and no ${index}; there are ${[...files].join(', ')}`);
 }
 
 async function listFolder(dir: string): Promise<string[]> {
@@ -104,10 +116,17 @@ async function listFolder(dir: string): Promise<string[]> {
   }
 }
 
+/** A config of a model has some kilobytes, the index of a large one some megabytes. */
+const longestJson = 2 ** 26;
+
 async function readJson(path: string): Promise<Record<string, unknown>> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new Error(`${path} can't be read: ${(cause as Error).message}`, { cause });
-  });
+  const fail = (why: string, cause?: unknown): never => {
+    throw new Error(`${path} can't be read: ${why}`, { cause });
+  };
+  const found = await stat(path).catch((cause: unknown) => fail((cause as Error).message, cause));
+  if (!found.isFile()) fail('it is not a file');
+  if (found.size > longestJson) fail(`it has ${found.size} bytes, more than any config; needs at most ${longestJson}`);
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => fail((cause as Error).message, cause));
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -122,34 +141,37 @@ async function readJson(path: string): Promise<Record<string, unknown>> {
 async function readShards(
   dir: string,
   files: ReadonlySet<string>,
-  o: ReadSafetensorsOptions,
+  { names: wanted, ...o }: ReadSafetensorsOptions,
 ): Promise<Map<string, HostTensor>> {
   const path = join(dir, index);
-  const { weight_map: map } = (await readJson(path)) as { weight_map?: unknown };
-  if (typeof map !== 'object' || map === null || Array.isArray(map))
-    throw new Error(`${path} has no weight_map from tensor names to files`);
-  const shards = new Map<string, string[]>();
-  for (const [name, file] of Object.entries(map)) {
-    if (typeof file !== 'string' || !isPlain(file))
-      throw new Error(
-        `${path}: ${JSON.stringify(name)} is in ${JSON.stringify(file)}; needs the name of a file beside it`,
-      );
-    shards.set(file, [...(shards.get(file) ?? []), name]);
-  }
+  const shards = shardsOf(await readJson(path), path);
   const missing = [...shards.keys()].filter((file) => !files.has(file));
   if (missing.length)
     throw new Error(
       `loadCheckpoint: ${dir} lacks ${missing.join(', ')} (${shards.size - missing.length} of ${shards.size} shards found)`,
     );
-  const tensors = new Map<string, HostTensor>(Object.keys(map).map((name) => [name, null as never]));
-  for (const [file, names] of shards)
-    for (const [name, tensor] of (await readSafetensors(join(dir, file), { ...o, names })).tensors)
-      tensors.set(name, tensor);
+  const isWanted = typeof wanted === 'function' ? wanted : (): boolean => true;
+  const chosen = [...shards].map(([file, all]) => [file, all.filter(isWanted)] as const);
+  const tensors = new Map<string, HostTensor>(
+    chosen.flatMap(([, names]) => names.map((name) => [name, null as never])),
+  );
+  // How much there is to read is told for all shards together.
+  let total = 0;
+  if (o.onProgress)
+    for (const [file, names] of chosen) {
+      const entries = (await readSafetensorsHeader(join(dir, file))).tensors;
+      for (const name of names) total += (entries.get(name)?.end ?? 0) - (entries.get(name)?.begin ?? 0);
+    }
+  let before = 0;
+  for (const [file, names] of chosen) {
+    let done = 0;
+    const onProgress = o.onProgress && ((n: number): void => o.onProgress!(before + (done = n), total));
+    const options = { ...o, names, ...(onProgress && { onProgress }) };
+    for (const [name, tensor] of (await readSafetensors(join(dir, file), options)).tensors) tensors.set(name, tensor);
+    before += done;
+  }
   return tensors;
 }
-
-// A name of a file in this folder, and nothing that leads out of it.
-const isPlain = (name: string): boolean => name !== '' && name !== '.' && name !== '..' && !/[/\\\0:]/.test(name);
 
 /**
  * Saves a checkpoint folder, whole or not at all: at any moment a crash leaves the old checkpoint or the new one, and
@@ -162,15 +184,15 @@ const isPlain = (name: string): boolean => name !== '' && name !== '.' && name !
  */
 export async function saveCheckpoint(
   dir: string,
-  { config, tensors, generationConfig, files = {}, signal }: CheckpointParts,
+  { config, tensors, generationConfig, files = {}, maxShardSize = 5e9, signal }: CheckpointParts,
 ): Promise<void> {
   const all: Record<string, string | Uint8Array | ReadonlyMap<string, HostTensor>> = {
     'config.json': json(config),
-    [single]: tensors,
+    ...splitIntoShards(tensors, maxShardSize),
     ...(generationConfig && { 'generation_config.json': json(generationConfig) }),
   };
   for (const [name, content] of Object.entries(files)) {
-    if (!isPlain(name))
+    if (!isPlainName(name))
       throw new Error(`saveCheckpoint: ${JSON.stringify(name)} is not the name of a file in the folder`);
     if (Object.hasOwn(all, name))
       throw new Error(`saveCheckpoint: files has ${name}, which is written from the other parts`);

@@ -3,6 +3,14 @@ export { writeAtomic, writeFileAtomic } from './atomic.ts';
 export * from './checkpoint.ts';
 export * from './compile.ts';
 export { widen } from './half.ts';
+export {
+  downloadModel,
+  isHubId,
+  resolveModel,
+  type DownloadOptions,
+  type DownloadProgress,
+} from './hub/download-model.ts';
+export { tokenizerFileNames, type ModelPart } from './hub/needed-files.ts';
 export { hostTensor, type HostTensor } from './host-tensor.ts';
 export type { OperatorTime, Placement } from './profile.ts';
 export type * from './program.ts';
