@@ -201,6 +201,48 @@ describe('T5', () => {
       },
     ));
 
+  test('gives the hidden states of every layer and all three kinds of attention’s weights', async () => {
+    const { network } = buildNetwork(
+      {
+        ...config,
+        model_type: 't5',
+        num_decoder_layers: 1,
+        feed_forward_proj: 'gated-gelu',
+        tie_word_embeddings: false,
+      },
+      architectures,
+    );
+    const weights = filled(parameters(network));
+    const given = Object.entries(inputs).map(([n, t]) => [
+      n,
+      input(n, n === 'labels' ? ['B', 'T'] : ['B', 'S'], t.dtype),
+    ]);
+    const outputs = network.trace(Object.fromEntries(given), evaluating());
+    // Of row 1: the weights of head 1 for the second query, and the third token's state.
+    const expected = {
+      'encoder_attentions.0': [0.222706, 0.351156, 0.426138, 0, 0],
+      'encoder_attentions.1': [0.261666, 0.330352, 0.407982, 0, 0],
+      'decoder_attentions.0': [0.947951, 0.052049, 0, 0],
+      'cross_attentions.0': [0.349617, 0.319919, 0.330464, 0, 0],
+      'encoder_hidden_states.1': [0.147096, -0.251645, -0.47728, -0.854057],
+    };
+    const names = Object.keys(expected) as (keyof typeof expected)[];
+    expect(Object.keys(outputs).filter((n) => /states|attentions/.test(n)).length).toBe(3 + 2 + 2 + 1 + 1);
+    const wanted = [...names, 'encoder_hidden_states.2', 'encoder_last_hidden_state'];
+    const program = await compile(Object.fromEntries(wanted.map((n) => [n, outputs[n]!()])));
+    const feeds = [...weights, ...Object.entries(inputs)];
+    const out = await program.run(new Map(feeds.filter(([n]) => program.inputs.some((i) => i.name === n))));
+    await program.dispose();
+    for (const name of names) {
+      const { data, shape } = out[name]!;
+      const [, H, T] = shape as [number, number, number];
+      const width = shape.at(-1)!;
+      const row = shape.length === 4 ? (H + 1) * T + 1 : H + 2;
+      near(Array.from(data as Float32Array).slice(row * width, row * width + expected[name].length), expected[name]);
+    }
+    expect(out['encoder_hidden_states.2']!.data).toEqual(out['encoder_last_hidden_state']!.data);
+  });
+
   // As above with F.silu, and a table in every layer.
   test('with a gated SiLU and a table in every layer (UMT5)', () =>
     compare({ ...config, model_type: 'umt5', feed_forward_proj: 'gated-silu' }, inputs, {
@@ -454,3 +496,50 @@ describe('Marian', () => {
     expect(() => read({ share_encoder_decoder_embeddings: true })).toThrow('needs equal sizes, or false');
   });
 });
+
+test.each(['transformer', 't5', 'bart', 'marian'])(
+  '%s trains with dropout: a step repeats by its seed',
+  async (type) => {
+    const small = { vocab_size: 11, d_model: 8, pad_token_id: 0, decoder_start_token_id: 0, eos_token_id: 1 };
+    const sizes = type === 't5' ? { d_kv: 4, num_heads: 2 } : { num_heads: 2, encoder_attention_heads: 2 };
+    const { network } = buildNetwork(
+      {
+        ...small,
+        ...sizes,
+        model_type: type,
+        decoder_attention_heads: 2,
+        num_layers: 1,
+        encoder_layers: 1,
+        decoder_layers: 1,
+        d_ff: 12,
+        encoder_ffn_dim: 12,
+        decoder_ffn_dim: 12,
+        max_position_embeddings: 9,
+        forced_eos_token_id: null,
+      },
+      architectures,
+    );
+    const known = [...parameters(network)].filter(([, p]) => p.trainable);
+    const given = Object.entries(inputs).map(([n, t]) => [n, input(n, t.shape, t.dtype)] as const);
+    const loss = network.trace(Object.fromEntries(given), training())['loss']!();
+    const slopes = gradients(
+      loss,
+      known.map(([, p]) => p),
+    );
+    const program = await compile({ loss, ...Object.fromEntries(slopes.map((g, i) => [`grad.${known[i]![0]}`, g])) });
+    const step = async (seed: number): Promise<Record<string, HostTensor>> =>
+      program.run(
+        new Map([
+          ...filled(parameters(network)),
+          ...Object.entries(inputs),
+          ['seed', hostTensor(Int32Array.of(seed), [])],
+        ]),
+      );
+    const [a, again, b] = [await step(1), await step(1), await step(2)];
+    expect(again).toEqual(a);
+    expect(b!['loss']!.data).not.toEqual(a!['loss']!.data);
+    for (const [name, { data }] of Object.entries(a!))
+      expect((data as Float32Array).every(Number.isFinite), name).toBe(true);
+    await program.dispose();
+  },
+);

@@ -78,6 +78,9 @@ export interface BartConfig {
   readonly pad_token_id: number | null;
   readonly eos_token_id: number | null;
   readonly decoder_start_token_id: number | null;
+  /** The first token after the start, and the last one where a target is as long as it may be. */
+  readonly forced_bos_token_id: number | null;
+  readonly forced_eos_token_id: number | null;
 }
 /** Hugging Face's defaults for BART's numbers and names. */
 const defaults = {
@@ -98,6 +101,15 @@ const defaults = {
   init_std: 0.02,
   scale_embedding: false,
   tie_word_embeddings: true,
+};
+// The first versions of config.json had fields for variants that are architectures of their own today.
+const refuse = {
+  tie_encoder_decoder: true,
+  is_decoder: true,
+  normalize_before: true,
+  normalize_embedding: false,
+  add_final_layer_norm: true,
+  static_position_embeddings: true,
 };
 const aliases = { d_model: 'hidden_size', encoder_attention_heads: 'num_attention_heads' };
 
@@ -126,7 +138,7 @@ export function checkHeads(
 }
 
 function readBart(config: Config): BartConfig {
-  const c = readConfig('bart', config, defaults, { aliases, refuse: { tie_encoder_decoder: true, is_decoder: true } });
+  const c = readConfig('bart', config, defaults, { aliases, refuse });
   checkHeads('bart', c);
   const id = (field: string, standard: number): number | null =>
     specialId('bart', config, field, { standard: standard < c.vocab_size ? standard : null, vocabulary: c.vocab_size });
@@ -136,11 +148,16 @@ function readBart(config: Config): BartConfig {
     pad_token_id: id('pad_token_id', 1),
     eos_token_id: id('eos_token_id', 2),
     decoder_start_token_id: id('decoder_start_token_id', 2),
+    forced_bos_token_id:
+      config['force_bos_token_to_be_generated'] === true && config['forced_bos_token_id'] === undefined
+        ? id('bos_token_id', 0)
+        : id('forced_bos_token_id', Infinity),
+    forced_eos_token_id: id('forced_eos_token_id', 2),
   };
 }
 
 /** What a layer of BART's kind reads of its config. */
-export type LayerConfig = Omit<BartConfig, 'vocab_size' | 'classifier_dropout' | 'eos_token_id'>;
+export type LayerConfig = Omit<BartConfig, 'vocab_size' | 'classifier_dropout' | 'forced_bos_token_id'>;
 
 /** What one attention is given: what is added to its scores, and earlier keys and values. */
 interface Look {

@@ -53,7 +53,7 @@ const defaults = {
 function readMarian(config: Config): MarianConfig {
   const c = readConfig('marian', config, defaults, {
     aliases: { d_model: 'hidden_size', encoder_attention_heads: 'num_attention_heads' },
-    // What the converter of Marian's own files wrote, and what it refused.
+    // The first versions of config.json had fields for variants that no longer exist.
     refuse: {
       tie_encoder_decoder: true,
       is_decoder: true,
@@ -61,7 +61,6 @@ function readMarian(config: Config): MarianConfig {
       normalize_embedding: true,
       add_final_layer_norm: true,
       static_position_embeddings: false,
-      extra_pos_embeddings: 2,
     },
   });
   checkHeads('marian', c);
@@ -70,13 +69,15 @@ function readMarian(config: Config): MarianConfig {
     throw new Error(
       `marian config: decoder_vocab_size is ${own} and vocab_size ${V}, but share_encoder_decoder_embeddings is true; needs equal sizes, or false`,
     );
-  const id = (field: string, vocabulary: number): number | null =>
-    specialId('marian', config, field, { standard: vocabulary > 58100 ? 58100 : null, vocabulary });
+  const id = (field: string, vocabulary: number, standard = 58100): number | null =>
+    specialId('marian', config, field, { standard: vocabulary > standard ? standard : null, vocabulary });
   return {
     ...c,
     ...readLayerDrop('marian', config),
     pad_token_id: id('pad_token_id', V),
+    eos_token_id: id('eos_token_id', V, 0),
     decoder_start_token_id: id('decoder_start_token_id', own ?? V),
+    forced_eos_token_id: id('forced_eos_token_id', own ?? V, 0),
   };
 }
 

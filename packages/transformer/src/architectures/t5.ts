@@ -38,6 +38,7 @@ export interface T5Config {
   readonly dense_act_fn: string;
   readonly is_gated_act: boolean;
   readonly pad_token_id: number | null;
+  readonly eos_token_id: number | null;
   readonly decoder_start_token_id: number | null;
 }
 const defaults = {
@@ -105,6 +106,7 @@ function readT5(config: Config, { name, defaults: standard }: Variant): T5Config
     is_gated_act: typeof gated === 'boolean' ? gated : gatedBy !== undefined,
     initializer_factor: typeof factor === 'number' ? factor : 1,
     pad_token_id: specialId(name, config, 'pad_token_id', { standard: 0, vocabulary }),
+    eos_token_id: specialId(name, config, 'eos_token_id', { standard: 1, vocabulary }),
     decoder_start_token_id: specialId(name, config, 'decoder_start_token_id', { standard: null, vocabulary }),
   };
 }
