@@ -276,7 +276,7 @@ test.each(['PROMPT_TUNING', 'PREFIX_TUNING'])(
 
 test('a run that was stopped in the middle of an epoch goes on to the same bytes, with dropout and accumulation', async () => {
   const model = modelOf({ ...bertConfig, hidden_dropout_prob: 0.2, attention_probs_dropout_prob: 0.1 });
-  const method = lora({ task_type: 'SEQ_CLS' });
+  const method = lora({ task_type: 'SEQ_CLS', lora_dropout: 0.3 });
   const o = { accumulate: 3, steps: 7, evaluateEvery: 2, seed: 4 };
   const whole = new FineTuning(model, { method });
   await run(whole, o);

@@ -157,7 +157,7 @@ class SelfAttention {
     } = this.#c;
     const [B, T] = x.shape as [number, number];
     const heads = (t: Tensor): Tensor => t.reshape([B, T, H, C / H]).permute([0, 2, 1, 3]); // (B, H, T, D)
-    const [q, k, v] = [this.query, this.key, this.value].map((one) => heads(one.forward(x))) as [
+    const [q, k, v] = [this.query, this.key, this.value].map((one) => heads(one.forward(x, ctx))) as [
       Tensor,
       Tensor,
       Tensor,
@@ -188,7 +188,7 @@ class Output {
     this.LayerNorm = norm(c);
   }
   forward(y: Tensor, x: Tensor, ctx: Context): Tensor {
-    return this.LayerNorm.forward(dropout(this.dense.forward(y), this.#dropout, ctx).add(x));
+    return this.LayerNorm.forward(dropout(this.dense.forward(y, ctx), this.#dropout, ctx).add(x));
   }
 }
 
@@ -206,7 +206,7 @@ class Layer {
   forward(x: Tensor, ctx: Context, mask: Tensor | null): Attended {
     const { y, weights } = this.attention.self.forward(x, ctx, mask);
     const h = this.attention.output.forward(y, x, ctx);
-    return { y: this.output.forward(this.#act(this.intermediate.dense.forward(h)), h, ctx), weights };
+    return { y: this.output.forward(this.#act(this.intermediate.dense.forward(h, ctx)), h, ctx), weights };
   }
 }
 
@@ -432,7 +432,7 @@ export class BertForSequenceClassification extends WithHead {
     this.classifier = linear(this.config, this.config.hidden_size, this.config.labels.count);
   }
   protected head(encoded: Encoded, { labels }: Tensors, ctx: Context): Outputs {
-    return classifierOutputs(() => this.classifier.forward(this.pooled(encoded, ctx)), labels, this.config.labels);
+    return classifierOutputs(() => this.classifier.forward(this.pooled(encoded, ctx), ctx), labels, this.config.labels);
   }
 }
 
@@ -445,7 +445,7 @@ export class BertForTokenClassification extends WithHead {
     this.classifier = linear(this.config, this.config.hidden_size, this.config.labels.count);
   }
   protected head({ last }: Encoded, { labels }: Tensors, ctx: Context): Outputs {
-    return tokenClassifierOutputs(() => this.classifier.forward(this.dropped(last, ctx)), labels);
+    return tokenClassifierOutputs(() => this.classifier.forward(this.dropped(last, ctx), ctx), labels);
   }
 }
 
@@ -475,7 +475,7 @@ export class BertForMultipleChoice extends WithHead {
     return { ...this.head(encoded, inputs, ctx), ...encoderOutputs(encoded) };
   }
   protected head(encoded: Encoded, inputs: Tensors, ctx: Context): Outputs {
-    return choiceOutputs(() => this.classifier.forward(this.pooled(encoded, ctx)), inputs);
+    return choiceOutputs(() => this.classifier.forward(this.pooled(encoded, ctx), ctx), inputs);
   }
 }
 

@@ -89,11 +89,11 @@ class Attention {
     const { dim: C, n_heads: H, attention_dropout } = this.#c;
     const [B, T] = x.shape as [number, number];
     const heads = (t: Tensor): Tensor => t.reshape([B, T, H, C / H]).permute([0, 2, 1, 3]); // (B, H, T, D)
-    const q = heads(this.q_lin.forward(x));
-    const k = heads(this.k_lin.forward(x));
-    const v = heads(this.v_lin.forward(x));
+    const q = heads(this.q_lin.forward(x, ctx));
+    const k = heads(this.k_lin.forward(x, ctx));
+    const v = heads(this.v_lin.forward(x, ctx));
     const o = attention(q, k, v, ctx, { mask, dropout: attention_dropout });
-    const y = this.out_lin.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C])); // (B, T, C)
+    const y = this.out_lin.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C]), ctx); // (B, T, C)
     return { y, weights: () => attentionWeights(q, k, { mask }) };
   }
 }
@@ -117,7 +117,7 @@ class Block {
     const { lin1, lin2 } = this.ffn;
     const { y, weights } = this.attention.forward(x, ctx, mask);
     const h = this.sa_layer_norm.forward(y.add(x));
-    const fed = dropout(lin2.forward(this.#act(lin1.forward(h))), this.#dropout, ctx);
+    const fed = dropout(lin2.forward(this.#act(lin1.forward(h, ctx)), ctx), this.#dropout, ctx);
     return { y: this.output_layer_norm.forward(fed.add(h)), weights };
   }
 }
@@ -254,8 +254,8 @@ abstract class WithPooledHead extends WithHead {
   }
   protected score({ last }: Encoded, ctx: Context): Tensor {
     const first = squeeze(slice(last, 1, 0, 1), 1); // (B, C)
-    const pooled = relu(this.pre_classifier.forward(first));
-    return this.classifier.forward(dropout(pooled, this.config.seq_classif_dropout, ctx)); // (B, N)
+    const pooled = relu(this.pre_classifier.forward(first, ctx));
+    return this.classifier.forward(dropout(pooled, this.config.seq_classif_dropout, ctx), ctx); // (B, N)
   }
 }
 
@@ -294,7 +294,7 @@ export class DistilBertForTokenClassification extends WithHead {
     this.classifier = linear(this.config, this.config.dim, this.config.labels.count);
   }
   protected head({ last }: Encoded, { labels }: Tensors, ctx: Context): Outputs {
-    return tokenClassifierOutputs(() => this.classifier.forward(dropout(last, this.config.dropout, ctx)), labels);
+    return tokenClassifierOutputs(() => this.classifier.forward(dropout(last, this.config.dropout, ctx), ctx), labels);
   }
 }
 
@@ -307,7 +307,7 @@ export class DistilBertForQuestionAnswering extends WithHead {
     this.qa_outputs = linear(this.config, this.config.dim, bothEnds('distilbert', this.config.labels));
   }
   protected head({ last }: Encoded, inputs: Tensors, ctx: Context): Outputs {
-    return spanOutputs(() => this.qa_outputs.forward(dropout(last, this.config.qa_dropout, ctx)), inputs);
+    return spanOutputs(() => this.qa_outputs.forward(dropout(last, this.config.qa_dropout, ctx), ctx), inputs);
   }
 }
 

@@ -211,13 +211,13 @@ class Attention {
   forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor | null): { y: Tensor; weights: () => Tensor } {
     const { hidden_size: C, num_attention_heads: H, attention_dropout: p } = this.#c;
     const [B, T] = x.shape as [number, number];
-    const qkv = this.Wqkv.forward(x)
+    const qkv = this.Wqkv.forward(x, ctx)
       .reshape([B, T, 3, H, C / H])
       .permute([2, 0, 3, 1, 4]); // (3, B, H, T, D)
     const [q, k, v] = split(qkv, 3, 0).map((t) => squeeze(t, 0)) as [Tensor, Tensor, Tensor]; // (B, H, T, D)
     const [turned, key] = [rotate(q, at), rotate(k, at)];
     const o = attention(turned, key, v, ctx, { mask, dropout: p });
-    const y = this.Wo.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C])); // (B, T, C)
+    const y = this.Wo.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C]), ctx); // (B, T, C)
     return { y: dropout(y, p, ctx), weights: () => attentionWeights(turned, key, { mask }) };
   }
 }
@@ -236,8 +236,8 @@ class MLP {
     this.Wo = new Linear(c.intermediate_size, c.hidden_size, { bias, weight: writing(c) });
   }
   forward(x: Tensor, ctx: Context): Tensor {
-    const [value, gate] = split(this.Wi.forward(x), 2, 2) as [Tensor, Tensor]; // (B, T, I)
-    return this.Wo.forward(dropout(this.#act(value).mul(gate), this.#dropout, ctx));
+    const [value, gate] = split(this.Wi.forward(x, ctx), 2, 2) as [Tensor, Tensor]; // (B, T, I)
+    return this.Wo.forward(dropout(this.#act(value).mul(gate), this.#dropout, ctx), ctx);
   }
 }
 
@@ -395,7 +395,7 @@ export class ModernBertForSequenceClassification extends WithHead {
     const { classifier_pooling, classifier_dropout, labels: kinds } = this.config;
     const score = (): Tensor => {
       const pooled = classifier_pooling === 'mean' ? meanOf(last, mask) : squeeze(slice(last, 1, 0, 1), 1); // (B, C)
-      return this.classifier.forward(dropout(this.head.forward(pooled), classifier_dropout, ctx));
+      return this.classifier.forward(dropout(this.head.forward(pooled), classifier_dropout, ctx), ctx);
     };
     return classifierOutputs(score, labels, kinds);
   }
@@ -411,7 +411,7 @@ export class ModernBertForTokenClassification extends WithHead {
   }
   protected outputs({ last }: Encoded, { labels }: Tensors, ctx: Context): Outputs {
     const score = (): Tensor =>
-      this.classifier.forward(dropout(this.head.forward(last), this.config.classifier_dropout, ctx));
+      this.classifier.forward(dropout(this.head.forward(last), this.config.classifier_dropout, ctx), ctx);
     return tokenClassifierOutputs(score, labels);
   }
 }
@@ -426,7 +426,7 @@ export class ModernBertForQuestionAnswering extends WithHead {
   }
   protected outputs({ last }: Encoded, inputs: Tensors, ctx: Context): Outputs {
     const score = (): Tensor =>
-      this.classifier.forward(dropout(this.head.forward(last), this.config.classifier_dropout, ctx));
+      this.classifier.forward(dropout(this.head.forward(last), this.config.classifier_dropout, ctx), ctx);
     return spanOutputs(score, inputs);
   }
 }
@@ -456,7 +456,7 @@ export class ModernBertForMultipleChoice extends WithHead {
     const score = (): Tensor => {
       const { attention_mask: mask } = choicesAsRows(inputs);
       const pooled = classifier_pooling === 'mean' ? meanOf(last, mask) : firstOf(last, mask); // (B·N, C)
-      return this.classifier.forward(dropout(this.head.forward(pooled), classifier_dropout, ctx));
+      return this.classifier.forward(dropout(this.head.forward(pooled), classifier_dropout, ctx), ctx);
     };
     return choiceOutputs(score, inputs);
   }

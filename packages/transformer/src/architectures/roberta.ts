@@ -149,7 +149,7 @@ export class RobertaForSequenceClassification extends WithHead {
     const { dense, out_proj } = this.classifier;
     const score = (): Tensor => {
       const first = this.dropped(squeeze(slice(last, 1, 0, 1), 1), ctx); // (B, C)
-      return out_proj.forward(this.dropped(tanh(dense.forward(first)), ctx)); // (B, N)
+      return out_proj.forward(this.dropped(tanh(dense.forward(first, ctx)), ctx), ctx); // (B, N)
     };
     return classifierOutputs(score, labels, this.config.labels);
   }
@@ -164,7 +164,7 @@ export class RobertaForTokenClassification extends WithHead {
     this.classifier = linear(this.config, this.config.labels.count);
   }
   protected head({ last }: Encoded, { labels }: Tensors, ctx: Context): Outputs {
-    return tokenClassifierOutputs(() => this.classifier.forward(this.dropped(last, ctx)), labels);
+    return tokenClassifierOutputs(() => this.classifier.forward(this.dropped(last, ctx), ctx), labels);
   }
 }
 
@@ -195,7 +195,7 @@ export class RobertaForMultipleChoice extends WithHead {
   }
   protected head({ last }: Encoded, inputs: Tensors, ctx: Context): Outputs {
     const pooled = (): Tensor => this.dropped(this.roberta.pooler!.forward(last), ctx);
-    return choiceOutputs(() => this.classifier.forward(pooled()), inputs);
+    return choiceOutputs(() => this.classifier.forward(pooled(), ctx), inputs);
   }
 }
 
