@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { initialize } from '@brickwork/nn';
 import { hostTensor, saveCheckpoint, type HostTensor } from '@brickwork/runtime';
 import { GPT2LMHeadModel } from './architectures/gpt2.ts';
-import { loadModel } from './model.ts';
+import { loadModel } from './pretrained.ts';
 
 const config = { model_type: 'gpt2', vocab_size: 11, n_positions: 8, n_embd: 6, n_layer: 1, n_head: 2 };
 let scratch = '';

@@ -1,16 +1,15 @@
 // A network with its weights, as its folder holds them: run it by the names of its outputs, or let it generate.
 import { input, type DType } from '@brickwork/graph';
 import { evaluating, parameters, type Network } from '@brickwork/nn';
-import { compile, loadCheckpoint, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
-import type { LoadCheckpointOptions, RunOptions } from '@brickwork/runtime';
+import { compile, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
+import type { RunOptions } from '@brickwork/runtime';
 import { loadTokenizer, type Tokenizer } from '@brickwork/tokenizer';
-import { buildNetwork, type Architecture, type BuiltNetwork, type Config } from './architecture.ts';
-import { architectures } from './architectures/index.ts';
+import type { Architecture, BuiltNetwork, Config } from './architecture.ts';
 import { isCausalLM, type CausalLM } from './causal-lm.ts';
 import { checkInputs } from './check-inputs.ts';
 import { CachedDecoder } from './decoder.ts';
 import { nearest } from './generation/nearest.ts';
-import { loadWeights } from './weights.ts';
+import { saveModel, type SaveModelOptions } from './save.ts';
 
 /** What a model is made of. */
 export interface ModelParts extends BuiltNetwork {
@@ -22,6 +21,10 @@ export interface ModelParts extends BuiltNetwork {
   readonly generationConfig?: Config;
   /** Where it was read from; null where it wasn't. */
   readonly folder?: string | null;
+  /** Tensors of the checkpoint that the class has no place for. */
+  readonly unused?: readonly string[];
+  /** Parameters that the checkpoint lacked and that begin anew. */
+  readonly initialized?: readonly string[];
 }
 
 /** A network ready to run. */
@@ -33,6 +36,8 @@ export class Model {
   readonly config: Config;
   readonly generationConfig: Config;
   readonly folder: string | null;
+  readonly unused: readonly string[];
+  readonly initialized: readonly string[];
   readonly #options: CompileOptions;
   readonly #programs = new Map<string, Promise<Program>>();
 
@@ -45,6 +50,8 @@ export class Model {
     this.config = parts.config;
     this.generationConfig = parts.generationConfig ?? {};
     this.folder = parts.folder ?? null;
+    this.unused = parts.unused ?? [];
+    this.initialized = parts.initialized ?? [];
     this.#options = options;
   }
 
@@ -99,6 +106,15 @@ export class Model {
     return new CachedDecoder(this.causalLM, this.weights, options);
   }
 
+  /**
+   * Writes the model's folder in the Hugging Face layout; see {@link saveModel}.
+   *
+   * @throws where something can't be written; then nothing has changed.
+   */
+  save(folder: string, options?: SaveModelOptions): Promise<void> {
+    return saveModel(this, folder, options);
+  }
+
   /** Frees the engine's memory; the weights stay. */
   async dispose(): Promise<void> {
     const programs = [...this.#programs.values()];
@@ -137,20 +153,4 @@ export class Model {
     await program.bind(new Map([...this.weights].filter(([name]) => used.has(name))));
     return program;
   }
-}
-
-/**
- * Opens a model folder in the Hugging Face layout: config.json, model.safetensors and, once asked for, tokenizer.json.
- *
- * @param options an AbortSignal, and a callback that hears how many bytes of how many were read.
- * @throws where a file is missing or broken, the architecture isn't known, or the weights contradict the config.
- */
-export async function loadModel(
-  folder: string,
-  options: Pick<LoadCheckpointOptions, 'signal' | 'onProgress'> = {},
-): Promise<Model> {
-  const { config, generationConfig, tensors } = await loadCheckpoint(folder, options);
-  const built = buildNetwork(config, architectures);
-  const weights = loadWeights(parameters(built.network), tensors, built.architecture);
-  return new Model({ ...built, weights, config, generationConfig: generationConfig ?? {}, folder });
 }
