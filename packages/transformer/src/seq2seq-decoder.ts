@@ -5,8 +5,10 @@ import { evaluating, parameters } from '@brickwork/nn';
 import { compile, hostTensor, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
 import { masked, type Past } from './attention.ts';
 import type { Decoder } from './generation/decoder.ts';
+import { targetDefaults, type TargetDefaults } from './generation/target-defaults.ts';
 import { KeyValueCache, takeRows } from './key-value-cache.ts';
-import type { Memory, Seq2Seq } from './seq2seq.ts';
+import type { Model } from './model.ts';
+import { isSeq2Seq, type Memory, type Seq2Seq } from './seq2seq.ts';
 
 /** What the decoder knows of the sources, once for each of the rows. */
 interface Read {
@@ -27,6 +29,8 @@ export class Seq2SeqDecoder implements Decoder {
   /** Size of the sources' vocabulary, and how many tokens a source can hold. */
   readonly sourceVocabulary: number;
   readonly sourceLength: number;
+  /** How the model is meant to write. */
+  readonly defaults: TargetDefaults;
   readonly #model: Seq2Seq;
   readonly #weights: ReadonlyMap<string, HostTensor>;
   readonly #options: CompileOptions;
@@ -41,10 +45,15 @@ export class Seq2SeqDecoder implements Decoder {
   #read: Read | null = null;
   #rows: Read | null = null;
 
-  constructor(model: Seq2Seq, weights: ReadonlyMap<string, HostTensor>, options: CompileOptions = {}) {
+  constructor(
+    model: Seq2Seq,
+    weights: ReadonlyMap<string, HostTensor>,
+    { defaults, ...options }: CompileOptions & { readonly defaults?: TargetDefaults } = {},
+  ) {
     this.#model = model;
     this.#weights = weights;
     this.#options = options;
+    this.defaults = defaults ?? targetDefaults({ network: model, config: {}, generationConfig: {} });
     this.#programs = { encode: null, start: null, step: null };
     this.#cache = new KeyValueCache({ layers: model.layers, heads: model.cacheHeads, width: model.headWidth });
     this.vocabularySize = model.vocabularySize;
@@ -203,6 +212,17 @@ export class Seq2SeqDecoder implements Decoder {
   }
 }
 
+/**
+ * What drives generation by an encoder-decoder (see `generateFrom`); dispose it when done.
+ *
+ * @throws where the model is something else, or its files ask for a way to generate that isn't implemented.
+ */
+export function seq2seqDecoder(model: Model, options: CompileOptions = {}): Seq2SeqDecoder {
+  const { network, weights, className } = model;
+  if (!isSeq2Seq(network)) throw new Error(`${className} is not an encoder-decoder that writes text`);
+  return new Seq2SeqDecoder(network, weights, { ...options, defaults: targetDefaults(model) });
+}
+
 /** @throws where there is no source, or one is empty, too long, or holds an id outside the vocabulary. */
 export function checkSources(
   sources: readonly (readonly number[])[],
@@ -235,8 +255,9 @@ const joined = (present: readonly Past[]): Tensor =>
 function traceEncode(model: Seq2Seq): Record<string, Tensor> {
   parameters(model);
   const ids = input('input_ids', ['B', 'S'], 'int64');
-  const { last } = model.encode(ids, evaluating(), input('attention_mask', ['B', 'S'], 'int64'));
-  return { memory: joined(model.remember(last)) };
+  const ctx = evaluating();
+  const { last } = model.encode(ids, ctx, input('attention_mask', ['B', 'S'], 'int64'));
+  return { memory: joined(model.remember(last, ctx)) };
 }
 
 function memoryInputs(model: Seq2Seq): Memory {

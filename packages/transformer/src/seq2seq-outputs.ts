@@ -56,7 +56,7 @@ export function passThrough(model: EncoderDecoder, inputs: Tensors, targets: Ten
   const { input_ids: ids, attention_mask: padding, decoder_attention_mask: attentionMask } = inputs;
   const encoded = model.encode(ids!, ctx, padding);
   if (!targets) return { encoded, decoded: null };
-  const memory = { layers: model.remember(encoded.last), mask: padding ? paddingMask(padding) : null };
+  const memory = { layers: model.remember(encoded.last, ctx), mask: padding ? paddingMask(padding) : null };
   return { encoded, decoded: model.decode(targets, ctx, memory, attentionMask ? { attentionMask } : {}) };
 }
 

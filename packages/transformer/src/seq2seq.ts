@@ -45,7 +45,7 @@ export interface EncoderDecoder {
   /** Reads sources, int64 (B, S); `attentionMask` int64 (B, S) is 0 at padding. */
   encode(ids: Tensor, ctx: Context, attentionMask?: Tensor): Encoded;
   /** The keys and values of cross-attention for the encoder's output (B, S, C), computed once for all targets' tokens. */
-  remember(encoded: Tensor): readonly Past[];
+  remember(encoded: Tensor, ctx: Context): readonly Past[];
   /** Reads targets, int64 (B, T). */
   decode(ids: Tensor, ctx: Context, memory: Memory, o?: DecodeOptions): Decoded;
 }

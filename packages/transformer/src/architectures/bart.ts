@@ -187,15 +187,15 @@ class Attention {
     return x.reshape([B, T, this.#heads, C / this.#heads]).permute([0, 2, 1, 3]);
   }
   /** Keys and values of a sequence (B, S, C). */
-  remember(x: Tensor): Past {
-    return { key: this.#split(this.k_proj.forward(x)), value: this.#split(this.v_proj.forward(x)) };
+  remember(x: Tensor, ctx: Context): Past {
+    return { key: this.#split(this.k_proj.forward(x, ctx)), value: this.#split(this.v_proj.forward(x, ctx)) };
   }
   forward(x: Tensor, { key, value }: Past, ctx: Context, { mask, past = null }: Look): AttentionOutput {
-    const q = this.#split(this.q_proj.forward(x)); // (B, H, T, D)
+    const q = this.#split(this.q_proj.forward(x, ctx)); // (B, H, T, D)
     const y = attention(q, key, value, ctx, { mask, dropout: this.#dropout, past });
     const joined = y.permute([0, 2, 1, 3]).reshape(x.shape); // (B, T, C)
     const weights = (): Tensor => attentionWeights(q, key, { mask, past });
-    return { y: this.out_proj.forward(joined), present: { key, value }, weights };
+    return { y: this.out_proj.forward(joined, ctx), present: { key, value }, weights };
   }
 }
 
@@ -220,10 +220,10 @@ export class BartEncoderLayer {
   }
   forward(x: Tensor, ctx: Context, mask: Tensor | null): EncoderLayerOutput {
     const { dropout: p, activation_dropout: inner, encoder_layerdrop } = this.#c;
-    const { y, weights } = this.self_attn.forward(x, this.self_attn.remember(x), ctx, { mask });
+    const { y, weights } = this.self_attn.forward(x, this.self_attn.remember(x, ctx), ctx, { mask });
     const a = this.self_attn_layer_norm.forward(x.add(dropout(y, p, ctx)));
-    const h = dropout(this.#act(this.fc1.forward(a)), inner, ctx); // (B, S, F)
-    const out = this.final_layer_norm.forward(a.add(dropout(this.fc2.forward(h), p, ctx)));
+    const h = dropout(this.#act(this.fc1.forward(a, ctx)), inner, ctx); // (B, S, F)
+    const out = this.final_layer_norm.forward(a.add(dropout(this.fc2.forward(h, ctx), p, ctx)));
     return { x: layerDrop(x, out, encoder_layerdrop, ctx), weights };
   }
 }
@@ -253,12 +253,12 @@ export class BartDecoderLayer {
   }
   forward(x: Tensor, ctx: Context, self: Look, memory: Past, crossMask: Tensor | null): DecoderLayerOutput {
     const { dropout: p, activation_dropout: inner, decoder_layerdrop } = this.#c;
-    const own = this.self_attn.forward(x, this.self_attn.remember(x), ctx, self);
+    const own = this.self_attn.forward(x, this.self_attn.remember(x, ctx), ctx, self);
     const a = this.self_attn_layer_norm.forward(x.add(dropout(own.y, p, ctx)));
     const across = this.encoder_attn.forward(a, memory, ctx, { mask: crossMask });
     const b = this.encoder_attn_layer_norm.forward(a.add(dropout(across.y, p, ctx)));
-    const h = dropout(this.#act(this.fc1.forward(b)), inner, ctx); // (B, T, F)
-    const out = this.final_layer_norm.forward(b.add(dropout(this.fc2.forward(h), p, ctx)));
+    const h = dropout(this.#act(this.fc1.forward(b, ctx)), inner, ctx); // (B, T, F)
+    const out = this.final_layer_norm.forward(b.add(dropout(this.fc2.forward(h, ctx), p, ctx)));
     return {
       x: layerDrop(x, out, decoder_layerdrop, ctx),
       present: own.present,
@@ -350,8 +350,8 @@ export class BartModel implements Network, EncoderDecoder {
     return throughEncoder(x, this.encoder.layers, (layer, input) => layer.forward(input, ctx, mask));
   }
 
-  remember(encoded: Tensor): readonly Past[] {
-    return this.decoder.layers.map((layer) => layer.encoder_attn.remember(encoded));
+  remember(encoded: Tensor, ctx: Context): readonly Past[] {
+    return this.decoder.layers.map((layer) => layer.encoder_attn.remember(encoded, ctx));
   }
 
   decode(ids: Tensor, ctx: Context, memory: Memory, o: DecodeOptions = {}): Decoded {
@@ -420,8 +420,8 @@ export class BartForConditionalGeneration implements Seq2Seq {
   encode(ids: Tensor, ctx: Context, attentionMask?: Tensor): Encoded {
     return this.model.encode(ids, ctx, attentionMask);
   }
-  remember(encoded: Tensor): readonly Past[] {
-    return this.model.remember(encoded);
+  remember(encoded: Tensor, ctx: Context): readonly Past[] {
+    return this.model.remember(encoded, ctx);
   }
   decode(ids: Tensor, ctx: Context, memory: Memory, o?: DecodeOptions): Decoded {
     return this.model.decode(ids, ctx, memory, o);
@@ -454,8 +454,8 @@ class ClassificationHead {
     this.#dropout = c.classifier_dropout;
   }
   forward(x: Tensor, ctx: Context): Tensor {
-    const h = tanh(this.dense.forward(dropout(x, this.#dropout, ctx)));
-    return this.out_proj.forward(dropout(h, this.#dropout, ctx)); // (B, N)
+    const h = tanh(this.dense.forward(dropout(x, this.#dropout, ctx), ctx));
+    return this.out_proj.forward(dropout(h, this.#dropout, ctx), ctx); // (B, N)
   }
 }
 
@@ -512,7 +512,7 @@ export class BartForQuestionAnswering implements Network {
   }
   trace(inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
     const passed = passThrough(this.model, inputs, this.model.targets(inputs), ctx);
-    const score = (): Tensor => this.qa_outputs.forward(passed.decoded!.last); // (B, T, 2)
+    const score = (): Tensor => this.qa_outputs.forward(passed.decoded!.last, ctx); // (B, T, 2)
     return { ...spanOutputs(score, inputs), ...passedOutputs(passed) };
   }
 }

@@ -175,8 +175,8 @@ export class MarianModel implements Network, EncoderDecoder {
     return throughEncoder(x, this.encoder.layers, (layer, input) => layer.forward(input, ctx, mask));
   }
 
-  remember(encoded: Tensor): readonly Past[] {
-    return this.decoder.layers.map((layer) => layer.encoder_attn.remember(encoded));
+  remember(encoded: Tensor, ctx: Context): readonly Past[] {
+    return this.decoder.layers.map((layer) => layer.encoder_attn.remember(encoded, ctx));
   }
 
   decode(ids: Tensor, ctx: Context, memory: Memory, o: DecodeOptions = {}): Decoded {
@@ -239,8 +239,8 @@ export class MarianMTModel implements Seq2Seq {
   encode(ids: Tensor, ctx: Context, attentionMask?: Tensor): Encoded {
     return this.model.encode(ids, ctx, attentionMask);
   }
-  remember(encoded: Tensor): readonly Past[] {
-    return this.model.remember(encoded);
+  remember(encoded: Tensor, ctx: Context): readonly Past[] {
+    return this.model.remember(encoded, ctx);
   }
   decode(ids: Tensor, ctx: Context, memory: Memory, o?: DecodeOptions): Decoded {
     return this.model.decode(ids, ctx, memory, o);

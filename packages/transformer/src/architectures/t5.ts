@@ -145,17 +145,17 @@ class Attention {
     return x.reshape([x.shape[0]!, x.shape[1]!, H, D]).permute([0, 2, 1, 3]);
   }
   /** Keys and values of a sequence (B, S, C). */
-  remember(x: Tensor): Past {
-    return { key: this.#heads(this.k.forward(x)), value: this.#heads(this.v.forward(x)) };
+  remember(x: Tensor, ctx: Context): Past {
+    return { key: this.#heads(this.k.forward(x, ctx)), value: this.#heads(this.v.forward(x, ctx)) };
   }
   /** Scores are not scaled: the queries' weights begin smaller instead. */
   forward(x: Tensor, { key, value }: Past, ctx: Context, { mask, past = null }: Look): AttentionOutput {
     const { num_heads: H, d_kv: D, dropout_rate } = this.#c;
-    const q = this.#heads(this.q.forward(x)); // (B, H, T, D)
+    const q = this.#heads(this.q.forward(x, ctx)); // (B, H, T, D)
     const y = attention(q, key, value, ctx, { mask, scale: 1, dropout: dropout_rate, past });
     const joined = y.permute([0, 2, 1, 3]).reshape([x.shape[0]!, x.shape[1]!, H * D]); // (B, T, H D)
     const weights = (): Tensor => attentionWeights(q, key, { mask, scale: 1, past });
-    return { y: dropout(this.o.forward(joined), dropout_rate, ctx), present: { key, value }, weights };
+    return { y: dropout(this.o.forward(joined, ctx), dropout_rate, ctx), present: { key, value }, weights };
   }
 }
 
@@ -168,7 +168,7 @@ class SelfAttentionLayer {
   }
   forward(x: Tensor, ctx: Context, look: Look): AttentionOutput {
     const n = this.layer_norm.forward(x);
-    const out = this.SelfAttention.forward(n, this.SelfAttention.remember(n), ctx, look);
+    const out = this.SelfAttention.forward(n, this.SelfAttention.remember(n, ctx), ctx, look);
     return { ...out, y: x.add(out.y) };
   }
 }
@@ -205,8 +205,10 @@ class FeedForward {
     this.wo = new Linear(F, C, { bias: false, weight: normal(factor * F ** -0.5) });
   }
   forward(x: Tensor, ctx: Context): Tensor {
-    const h = this.wi ? this.#act(this.wi.forward(x)) : mul(this.#act(this.wi_0!.forward(x)), this.wi_1!.forward(x)); // (B, T, F)
-    return this.wo.forward(dropout(h, this.#dropout, ctx));
+    const h = this.wi
+      ? this.#act(this.wi.forward(x, ctx))
+      : mul(this.#act(this.wi_0!.forward(x, ctx)), this.wi_1!.forward(x, ctx)); // (B, T, F)
+    return this.wo.forward(dropout(h, this.#dropout, ctx), ctx);
   }
 }
 
@@ -372,8 +374,8 @@ export class T5Model implements Network, EncoderDecoder {
     return encode(this, this.config, ids, ctx, attentionMask);
   }
 
-  remember(encoded: Tensor): readonly Past[] {
-    return this.decoder.block.map((block) => block.layer[1].EncDecAttention.remember(encoded));
+  remember(encoded: Tensor, ctx: Context): readonly Past[] {
+    return this.decoder.block.map((block) => block.layer[1].EncDecAttention.remember(encoded, ctx));
   }
 
   decode(ids: Tensor, ctx: Context, memory: Memory, o: DecodeOptions = {}): Decoded {

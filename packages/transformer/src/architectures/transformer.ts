@@ -125,15 +125,15 @@ class MultiHeadAttention {
     return x.reshape([B, T, this.#heads, C / this.#heads]).permute([0, 2, 1, 3]);
   }
   /** Keys and values of a sequence (B, S, C). */
-  remember(x: Tensor): Past {
-    return { key: this.#split(this.k_proj.forward(x)), value: this.#split(this.v_proj.forward(x)) };
+  remember(x: Tensor, ctx: Context): Past {
+    return { key: this.#split(this.k_proj.forward(x, ctx)), value: this.#split(this.v_proj.forward(x, ctx)) };
   }
   forward(x: Tensor, { key, value }: Past, ctx: Context, { mask, past = null }: Look): AttentionOutput {
-    const q = this.#split(this.q_proj.forward(x)); // (B, H, T, D)
+    const q = this.#split(this.q_proj.forward(x, ctx)); // (B, H, T, D)
     const y = attention(q, key, value, ctx, { mask, dropout: this.#dropout, past });
     const joined = y.permute([0, 2, 1, 3]).reshape(x.shape); // (B, T, C)
     const weights = (): Tensor => attentionWeights(q, key, { mask, past });
-    return { y: this.out_proj.forward(joined), present: { key, value }, weights };
+    return { y: this.out_proj.forward(joined, ctx), present: { key, value }, weights };
   }
 }
 
@@ -145,8 +145,8 @@ class FeedForward {
     this.fc1 = new Linear(c.d_model, c.d_ff, { weight: xavier() });
     this.fc2 = new Linear(c.d_ff, c.d_model, { weight: xavier() });
   }
-  forward(x: Tensor): Tensor {
-    return this.fc2.forward(relu(this.fc1.forward(x)));
+  forward(x: Tensor, ctx: Context): Tensor {
+    return this.fc2.forward(relu(this.fc1.forward(x, ctx)), ctx);
   }
 }
 
@@ -166,9 +166,9 @@ class EncoderLayer {
     this.feed_forward_norm = norm();
   }
   forward(x: Tensor, ctx: Context, mask: Tensor | null): EncoderLayerOutput {
-    const own = this.self_attn.forward(x, this.self_attn.remember(x), ctx, { mask });
+    const own = this.self_attn.forward(x, this.self_attn.remember(x, ctx), ctx, { mask });
     const a = this.self_attn_norm.forward(x.add(dropout(own.y, this.#dropout, ctx)));
-    const b = this.feed_forward_norm.forward(a.add(dropout(this.feed_forward.forward(a), this.#dropout, ctx)));
+    const b = this.feed_forward_norm.forward(a.add(dropout(this.feed_forward.forward(a, ctx), this.#dropout, ctx)));
     return { x: b, weights: own.weights };
   }
 }
@@ -192,11 +192,11 @@ class DecoderLayer {
     this.feed_forward_norm = norm();
   }
   forward(x: Tensor, ctx: Context, self: Look, memory: Past, crossMask: Tensor | null): DecoderLayerOutput {
-    const own = this.self_attn.forward(x, this.self_attn.remember(x), ctx, self);
+    const own = this.self_attn.forward(x, this.self_attn.remember(x, ctx), ctx, self);
     const a = this.self_attn_norm.forward(x.add(dropout(own.y, this.#dropout, ctx)));
     const across = this.cross_attn.forward(a, memory, ctx, { mask: crossMask });
     const b = this.cross_attn_norm.forward(a.add(dropout(across.y, this.#dropout, ctx)));
-    const y = this.feed_forward_norm.forward(b.add(dropout(this.feed_forward.forward(b), this.#dropout, ctx)));
+    const y = this.feed_forward_norm.forward(b.add(dropout(this.feed_forward.forward(b, ctx), this.#dropout, ctx)));
     return { x: y, present: own.present, weights: own.weights, crossWeights: across.weights };
   }
 }
@@ -282,8 +282,8 @@ export class TransformerForConditionalGeneration implements Network, Seq2Seq {
     return throughEncoder(x, this.encoder.layers, (layer, input) => layer.forward(input, ctx, mask));
   }
 
-  remember(encoded: Tensor): readonly Past[] {
-    return this.decoder.layers.map((layer) => layer.cross_attn.remember(encoded));
+  remember(encoded: Tensor, ctx: Context): readonly Past[] {
+    return this.decoder.layers.map((layer) => layer.cross_attn.remember(encoded, ctx));
   }
 
   decode(ids: Tensor, ctx: Context, memory: Memory, o: DecodeOptions = {}): Decoded {

@@ -6,6 +6,10 @@ export interface LogitsContext {
   readonly ids: readonly number[];
   /** How many of `ids` are the prompt. */
   readonly promptLength: number;
+  /** How many tokens the row can have in all; left out where nothing limits it. */
+  readonly maxLength?: number;
+  /** What the encoder read; left out where the model has none. */
+  readonly encoderIds?: readonly number[];
 }
 
 /** Changes the scores of one row in place: (V). A token at -Infinity is never picked. */
