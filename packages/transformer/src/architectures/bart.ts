@@ -9,7 +9,6 @@ import {
   max,
   mul,
   range,
-  show,
   sizeOf,
   slice,
   squeeze,
@@ -18,28 +17,18 @@ import {
   where,
   type Tensor,
 } from '@brickwork/graph';
-import {
-  activation,
-  affine,
-  buffer,
-  dropout,
-  Embedding,
-  LayerNorm,
-  Linear,
-  linearCrossEntropy,
-  normal,
-  parameter,
-  zeros,
-} from '@brickwork/nn';
-import type { Activation, Context, Network, NetworkInput, Outputs, Parameter } from '@brickwork/nn';
+import { activation, dropout, Embedding, LayerNorm, Linear, normal, parameter } from '@brickwork/nn';
+import type { Activation, Context, Network, NetworkInput, Outputs } from '@brickwork/nn';
 import type { Architecture, Config } from '../architecture.ts';
 import { attention, attentionWeights, type AttentionOutput, type Past } from '../attention.ts';
+import { checkIds } from '../check-ids.ts';
 import { readConfig } from '../config.ts';
 import { classLabels, spanLabels } from '../heads/encoder-inputs.ts';
 import { classifierOutputs, spanOutputs, type Encoded } from '../heads/encoder-outputs.ts';
 import { bothEnds, readLabels, type Labels } from '../heads/problem-type.ts';
-import { layerDrop } from '../layer-drop.ts';
+import { layerDrop, readLayerDrop } from '../layer-drop.ts';
 import { causalMask, paddingMask } from '../mask.ts';
+import { HeadedEncoderDecoder } from '../seq2seq-head.ts';
 import {
   encoderDecoderInputs,
   encoderDecoderOutputs,
@@ -113,33 +102,11 @@ const refuse = {
 };
 const aliases = { d_model: 'hidden_size', encoder_attention_heads: 'num_attention_heads' };
 
-/** `encoder_layerdrop` and `decoder_layerdrop`, probabilities. */
-export function readLayerDrop(
-  who: string,
-  config: Config,
-): Pick<BartConfig, 'encoder_layerdrop' | 'decoder_layerdrop'> {
-  const read = (field: string): number => {
-    const p = config[field] ?? 0;
-    if (typeof p !== 'number' || !(p >= 0 && p < 1))
-      throw new Error(`${who} config: ${field} is ${JSON.stringify(p)}; needs a probability below 1`);
-    return p;
-  };
-  return { encoder_layerdrop: read('encoder_layerdrop'), decoder_layerdrop: read('decoder_layerdrop') };
-}
-
-/** Refuses a width that doesn't divide into the heads. */
-export function checkHeads(
-  who: string,
-  c: Pick<BartConfig, 'd_model' | 'encoder_attention_heads' | 'decoder_attention_heads'>,
-): void {
-  for (const field of ['encoder_attention_heads', 'decoder_attention_heads'] as const)
-    if (c.d_model % c[field])
-      throw new Error(`${who} config: d_model ${c.d_model} doesn't divide into ${c[field]} heads (${field})`);
-}
-
 function readBart(config: Config): BartConfig {
   const c = readConfig('bart', config, defaults, { aliases, refuse });
-  checkHeads('bart', c);
+  for (const field of ['encoder_attention_heads', 'decoder_attention_heads'] as const)
+    if (c.d_model % c[field])
+      throw new Error(`bart config: d_model ${c.d_model} doesn't divide into ${c[field]} heads (${field})`);
   const id = (field: string, standard: number): number | null =>
     specialId('bart', config, field, { standard: standard < c.vocab_size ? standard : null, vocabulary: c.vocab_size });
   return {
@@ -285,7 +252,7 @@ class Half<Layer> {
   /** Embedded tokens at their positions, which are counted from 0 unless given: (B, T) to (B, T, C). */
   embed(shared: Embedding, ids: Tensor, ctx: Context, positions?: Tensor): Tensor {
     const { d_model: C, scale_embedding, dropout: p } = this.#c;
-    checkLength('bart', ids, this.#c.max_position_embeddings);
+    checkIds('bart', ids, this.#c.max_position_embeddings);
     const T = ids.shape[1]!;
     const table = this.embed_positions.weight;
     const two = constant(BigInt64Array.of(BigInt(offset)), []);
@@ -298,16 +265,6 @@ class Half<Layer> {
     const x = (scale_embedding ? mul(tokens, Math.sqrt(C)) : tokens).add(at);
     return dropout(this.layernorm_embedding.forward(x), p, ctx);
   }
-}
-
-/** Refuses ids of another rank than (B, T), and more of them than there are positions. */
-export function checkLength(who: string, ids: Tensor, most: number): void {
-  if (ids.rank !== 2) throw new Error(`${who}: ids ${show(ids.shape)}; needs (B, T)`);
-  const T = ids.shape[1]!;
-  if (typeof T === 'number' && T > most)
-    throw new Error(
-      `${who}: a sequence of ${T} tokens, but max_position_embeddings is ${most}; cut it or train with more positions`,
-    );
 }
 
 /** BART without a head, in Hugging Face's weight names. */
@@ -376,19 +333,15 @@ export class BartModel implements Network, EncoderDecoder {
 }
 
 /** BART that writes text: summaries, translations, repairs. */
-export class BartForConditionalGeneration implements Seq2Seq {
+export class BartForConditionalGeneration extends HeadedEncoderDecoder<BartModel> implements Seq2Seq {
   readonly config: BartConfig;
-  readonly model: BartModel;
-  readonly final_logits_bias: Parameter;
-  readonly lm_head: { readonly weight: Parameter };
   readonly inputs: Readonly<Record<string, NetworkInput>>;
   constructor(config: Config) {
-    this.model = new BartModel(config);
-    this.config = this.model.config;
-    const { vocab_size: V, d_model: C, init_std, tie_word_embeddings: tied } = this.config;
+    const model = new BartModel(config);
+    const { vocab_size: V, d_model: C, init_std, tie_word_embeddings: tied } = model.config;
+    super(model, tied ? model.shared.weight : parameter([V, C], normal(init_std)));
+    this.config = model.config;
     this.inputs = seq2seqInputs(V);
-    this.final_logits_bias = buffer([1, V], zeros);
-    this.lm_head = { weight: tied ? this.model.shared.weight : parameter([V, C], normal(init_std)) };
   }
   get sourceVocabulary(): number {
     return this.config.vocab_size;
@@ -398,43 +351,6 @@ export class BartForConditionalGeneration implements Seq2Seq {
   }
   get startId(): number | null {
     return this.config.decoder_start_token_id;
-  }
-  get sourceLength(): number {
-    return this.model.sourceLength;
-  }
-  get contextLength(): number {
-    return this.model.contextLength;
-  }
-  get longest(): Readonly<Record<string, number>> {
-    return this.model.longest;
-  }
-  get layers(): number {
-    return this.model.layers;
-  }
-  get cacheHeads(): number {
-    return this.model.cacheHeads;
-  }
-  get headWidth(): number {
-    return this.model.headWidth;
-  }
-  encode(ids: Tensor, ctx: Context, attentionMask?: Tensor): Encoded {
-    return this.model.encode(ids, ctx, attentionMask);
-  }
-  remember(encoded: Tensor, ctx: Context): readonly Past[] {
-    return this.model.remember(encoded, ctx);
-  }
-  decode(ids: Tensor, ctx: Context, memory: Memory, o?: DecodeOptions): Decoded {
-    return this.model.decode(ids, ctx, memory, o);
-  }
-
-  head(hidden: Tensor): Tensor {
-    return affine(hidden, this.lm_head.weight, squeeze(this.final_logits_bias, 0), { transB: true }); // (…, V)
-  }
-
-  loss(hidden: Tensor, labels: Tensor): Tensor {
-    const rows = hidden.reshape([-1, hidden.shape[2]!]); // (N, C)
-    const bias = squeeze(this.final_logits_bias, 0); // (V)
-    return linearCrossEntropy(rows, this.lm_head.weight, labels.reshape([-1]), bias).loss;
   }
 
   trace(inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {

@@ -1,25 +1,21 @@
 // Marian (Junczys-Dowmunt et al., 2018): the translators of OPUS-MT, the Transformer of 2017 with sinusoidal positions.
-import { constant, gather, mul, range, sizeOf, squeeze, type Tensor } from '@brickwork/graph';
-import { affine, buffer, dropout, Embedding, linearCrossEntropy, normal, parameter, zeros } from '@brickwork/nn';
-import type { Context, Network, NetworkInput, Outputs, Parameter } from '@brickwork/nn';
+import { constant, gather, mul, range, sizeOf, type Tensor } from '@brickwork/graph';
+import { dropout, Embedding, normal, parameter } from '@brickwork/nn';
+import type { Context, Network, NetworkInput, Outputs } from '@brickwork/nn';
 import type { Architecture, Config } from '../architecture.ts';
 import type { Past } from '../attention.ts';
+import { checkIds } from '../check-ids.ts';
 import { readConfig } from '../config.ts';
 import type { Encoded } from '../heads/encoder-outputs.ts';
+import { readLayerDrop } from '../layer-drop.ts';
 import { causalMask, paddingMask } from '../mask.ts';
+import { HeadedEncoderDecoder } from '../seq2seq-head.ts';
 import { encoderDecoderInputs, encoderDecoderOutputs, seq2seqInputs, seq2seqOutputs } from '../seq2seq-outputs.ts';
 import { targetsOf } from '../seq2seq-outputs.ts';
 import type { DecodeOptions, Decoded, EncoderDecoder, Memory, Seq2Seq } from '../seq2seq.ts';
 import { specialId } from '../special-id.ts';
 import { throughDecoder, throughEncoder } from '../through-layers.ts';
-import {
-  BartDecoderLayer,
-  BartEncoderLayer,
-  checkHeads,
-  checkLength,
-  readLayerDrop,
-  type LayerConfig,
-} from './bart.ts';
+import { BartDecoderLayer, BartEncoderLayer, type LayerConfig } from './bart.ts';
 
 /** The fields of config.json that change the computation, with Hugging Face's defaults. */
 export interface MarianConfig extends LayerConfig {
@@ -63,7 +59,9 @@ function readMarian(config: Config): MarianConfig {
       static_position_embeddings: false,
     },
   });
-  checkHeads('marian', c);
+  for (const field of ['encoder_attention_heads', 'decoder_attention_heads'] as const)
+    if (c.d_model % c[field])
+      throw new Error(`marian config: d_model ${c.d_model} doesn't divide into ${c[field]} heads (${field})`);
   const { share_encoder_decoder_embeddings: shared, vocab_size: V, decoder_vocab_size: own } = c;
   if (shared && own !== null && own !== V)
     throw new Error(
@@ -106,7 +104,7 @@ class Half<Layer> {
   /** Embedded tokens at their positions, which are counted from 0 unless given: (B, T) to (B, T, C). */
   embed(table: Embedding, ids: Tensor, ctx: Context, positions?: Tensor): Tensor {
     const { d_model: C, max_position_embeddings: most, scale_embedding, dropout: p } = this.#c;
-    checkLength('marian', ids, most);
+    checkIds('marian', ids, most);
     const T = ids.shape[1]!;
     const at =
       positions || typeof T === 'string'
@@ -194,20 +192,15 @@ export class MarianModel implements Network, EncoderDecoder {
 }
 
 /** Marian that translates. */
-export class MarianMTModel implements Seq2Seq {
+export class MarianMTModel extends HeadedEncoderDecoder<MarianModel> implements Seq2Seq {
   readonly config: MarianConfig;
-  readonly model: MarianModel;
-  readonly final_logits_bias: Parameter;
-  readonly lm_head: { readonly weight: Parameter };
   readonly inputs: Readonly<Record<string, NetworkInput>>;
   constructor(config: Config) {
-    this.model = new MarianModel(config);
-    this.config = this.model.config;
-    const { d_model: C, init_std, tie_word_embeddings: tied } = this.config;
-    const V = this.vocabularySize;
-    this.inputs = seq2seqInputs(this.sourceVocabulary, V);
-    this.final_logits_bias = buffer([1, V], zeros);
-    this.lm_head = { weight: tied ? this.model.targetTable.weight : parameter([V, C], normal(init_std)) };
+    const model = new MarianModel(config);
+    const { d_model: C, init_std, tie_word_embeddings: tied, vocab_size, decoder_vocab_size: own } = model.config;
+    super(model, tied ? model.targetTable.weight : parameter([own ?? vocab_size, C], normal(init_std)));
+    this.config = model.config;
+    this.inputs = seq2seqInputs(this.sourceVocabulary, this.vocabularySize);
   }
   get sourceVocabulary(): number {
     return this.config.vocab_size;
@@ -217,43 +210,6 @@ export class MarianMTModel implements Seq2Seq {
   }
   get startId(): number | null {
     return this.config.decoder_start_token_id;
-  }
-  get sourceLength(): number {
-    return this.model.sourceLength;
-  }
-  get contextLength(): number {
-    return this.model.contextLength;
-  }
-  get longest(): Readonly<Record<string, number>> {
-    return this.model.longest;
-  }
-  get layers(): number {
-    return this.model.layers;
-  }
-  get cacheHeads(): number {
-    return this.model.cacheHeads;
-  }
-  get headWidth(): number {
-    return this.model.headWidth;
-  }
-  encode(ids: Tensor, ctx: Context, attentionMask?: Tensor): Encoded {
-    return this.model.encode(ids, ctx, attentionMask);
-  }
-  remember(encoded: Tensor, ctx: Context): readonly Past[] {
-    return this.model.remember(encoded, ctx);
-  }
-  decode(ids: Tensor, ctx: Context, memory: Memory, o?: DecodeOptions): Decoded {
-    return this.model.decode(ids, ctx, memory, o);
-  }
-
-  head(hidden: Tensor): Tensor {
-    return affine(hidden, this.lm_head.weight, squeeze(this.final_logits_bias, 0), { transB: true }); // (…, V)
-  }
-
-  loss(hidden: Tensor, labels: Tensor): Tensor {
-    const rows = hidden.reshape([-1, hidden.shape[2]!]); // (N, C)
-    const bias = squeeze(this.final_logits_bias, 0); // (V)
-    return linearCrossEntropy(rows, this.lm_head.weight, labels.reshape([-1]), bias).loss;
   }
 
   trace(inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {

@@ -1,10 +1,11 @@
 // T5 (Raffel et al., 2020): a pre-norm encoder-decoder without biases, whose positions are learned numbers added to the
 // scores. Also its 1.1 and Flan checkpoints (gated feed-forward, a head of its own), mT5, and UMT5.
-import { concat, matmul, mul, range, show, sizeOf, unsqueeze, type Tensor } from '@brickwork/graph';
+import { concat, matmul, mul, range, sizeOf, unsqueeze, type Tensor } from '@brickwork/graph';
 import { activation, dropout, Embedding, Linear, linearCrossEntropy, normal, parameter, RMSNorm } from '@brickwork/nn';
 import type { Activation, Context, Network, NetworkInput, Outputs, Parameter } from '@brickwork/nn';
 import type { Architecture, Config } from '../architecture.ts';
 import { attention, attentionWeights, type AttentionOutput, type Past } from '../attention.ts';
+import { checkIds } from '../check-ids.ts';
 import { readConfig } from '../config.ts';
 import { encoderOutputs, type Encoded } from '../heads/encoder-outputs.ts';
 import { causalMask, paddingMask } from '../mask.ts';
@@ -281,10 +282,6 @@ function biases(
   });
 }
 
-function checkIds(ids: Tensor, who: string): void {
-  if (ids.rank !== 2) throw new Error(`${who}: ids ${show(ids.shape)}; needs (B, T)`);
-}
-
 // The encoder over embedded tokens.
 function encode(
   { shared, encoder }: { shared: Embedding; encoder: Stack<EncoderBlock> },
@@ -293,7 +290,7 @@ function encode(
   ctx: Context,
   attentionMask?: Tensor,
 ): Encoded {
-  checkIds(ids, 't5');
+  checkIds('t5', ids);
   const positions = counted(ids); // (S)
   const padding = attentionMask && paddingMask(attentionMask);
   const masks = biases(
@@ -380,7 +377,7 @@ export class T5Model implements Network, EncoderDecoder {
 
   decode(ids: Tensor, ctx: Context, memory: Memory, o: DecodeOptions = {}): Decoded {
     const { config: c, decoder, shared } = this;
-    checkIds(ids, 't5');
+    checkIds('t5', ids);
     const at = o.positions ?? counted(ids); // (T), or (B, T)
     let relative = relativePositions(at, at); // (T, T), or (B, T, T)
     if (o.past && o.positions) {

@@ -3,7 +3,7 @@
 //
 // config.json of `model_type: "transformer"` names the paper's letters: d_model, num_layers N, num_heads h, d_ff, dropout
 // P_drop; see TransformerConfig. The paper's base model is what the defaults give.
-import { gather, matmul, mul, range, show, sizeOf, type Tensor } from '@brickwork/graph';
+import { gather, matmul, mul, range, sizeOf, type Tensor } from '@brickwork/graph';
 import {
   dropout,
   Embedding,
@@ -18,6 +18,7 @@ import {
 import type { Context, Network, NetworkInput, Outputs, Parameter } from '@brickwork/nn';
 import type { Architecture, Config } from '../architecture.ts';
 import { attention, attentionWeights, type AttentionOutput, type Past } from '../attention.ts';
+import { checkIds } from '../check-ids.ts';
 import { readConfig } from '../config.ts';
 import type { Encoded } from '../heads/encoder-outputs.ts';
 import { causalMask, paddingMask } from '../mask.ts';
@@ -263,12 +264,8 @@ export class TransformerForConditionalGeneration implements Network, Seq2Seq {
   // Sections 3.4 and 3.5: embeddings times √d_model, plus the sines of their positions.
   #embed(own: Embedding | null, ids: Tensor, ctx: Context, positions?: Tensor): Tensor {
     const { d_model: C, max_position_embeddings: most, dropout: p } = this.config;
-    if (ids.rank !== 2) throw new Error(`transformer: ids ${show(ids.shape)}; needs (B, T)`);
+    checkIds('transformer', ids, most);
     const T = ids.shape[1]!;
-    if (typeof T === 'number' && T > most)
-      throw new Error(
-        `transformer: a sequence of ${T} tokens, but max_position_embeddings is ${most}; cut it or raise that`,
-      );
     const waves =
       positions || typeof T === 'string'
         ? gather(sinusoidalPositions(most, C), positions ?? range(sizeOf(ids, 1), T)) // (B, T, C), or (T, C)

@@ -5,7 +5,7 @@ import type { Config } from '../architecture.ts';
 import { forcedBos, forcedEos } from '../samplers/forced-token.ts';
 import type { LogitsProcessor } from '../samplers/logits-processor.ts';
 import { minLength } from '../samplers/min-length.ts';
-import { encoderNoRepeatNgram, noRepeatNgram } from '../samplers/no-repeat-ngram.ts';
+import { noRepeatNgram } from '../samplers/no-repeat-ngram.ts';
 import { badWords } from '../samplers/sequence-bias.ts';
 import { suppressTokens } from '../samplers/suppress-tokens.ts';
 import type { GenerateOptions } from './options.ts';
@@ -27,6 +27,7 @@ const unsupported: Readonly<Record<string, unknown>> = {
   num_beam_groups: 1,
   diversity_penalty: 0,
   encoder_repetition_penalty: 1,
+  encoder_no_repeat_ngram_size: 0,
   exponential_decay_length_penalty: null,
   force_words_ids: null,
   constraints: null,
@@ -93,7 +94,6 @@ export function targetDefaults({
   if (!Array.isArray(words)) say('bad_words_ids', 'lists of token ids');
   const processors = (eosTokenIds: readonly number[]): LogitsProcessor[] => {
     const ngram = number('no_repeat_ngram_size') ?? 0;
-    const sourceNgram = number('encoder_no_repeat_ngram_size') ?? 0;
     const least = { length: number('min_length') ?? 0, newTokens: number('min_new_tokens') ?? 0 };
     const [first] = ids('forced_bos_token_id');
     const last = ids('forced_eos_token_id');
@@ -101,7 +101,6 @@ export function targetDefaults({
     const neverFirst = ids('begin_suppress_tokens');
     return [
       ...(ngram > 0 ? [noRepeatNgram({ size: ngram })] : []),
-      ...(sourceNgram > 0 ? [encoderNoRepeatNgram({ size: sourceNgram })] : []),
       ...((words as number[][]).length ? [badWords({ words: words as number[][], eosTokenIds })] : []),
       ...(least.length > 0 || least.newTokens > 0 ? [minLength({ eosTokenIds, ...least })] : []),
       ...(first === undefined ? [] : [forcedBos({ id: first })]),
