@@ -3,17 +3,20 @@ import { PairTable } from './pair-table.ts';
 
 /** Merges as a table from pairs of ids to ranks. */
 export class Merges {
+  /** How many there are. */
+  readonly size: number;
   readonly #ranks: PairTable;
   readonly #joined: Int32Array;
 
-  constructor(merges: readonly (readonly [string, string])[], ids: ReadonlyMap<string, number>, prefix = '') {
-    this.#ranks = new PairTable(merges.length);
-    this.#joined = new Int32Array(merges.length);
-    merges.forEach(([first, second], rank) => {
-      this.#ranks.set(ids.get(first)!, ids.get(second)!, rank);
-      const rest = second.startsWith(prefix) ? second.slice(prefix.length) : second;
-      this.#joined[rank] = ids.get(first + rest)!;
-    });
+  /** @param merges of each merge, earliest first: the id of the first token, of the second, and of both joined. */
+  constructor(merges: Int32Array) {
+    this.size = merges.length / 3;
+    this.#ranks = new PairTable(this.size);
+    this.#joined = new Int32Array(this.size);
+    for (let rank = 0; rank < this.size; rank++) {
+      this.#ranks.set(merges[3 * rank]!, merges[3 * rank + 1]!, rank);
+      this.#joined[rank] = merges[3 * rank + 2]!;
+    }
   }
 
   /** Joins the ids in place and returns how many are left. An id of -1 is joined with nothing. */

@@ -13,7 +13,7 @@ export interface DecodeStream {
 /** What a stream needs to know about a tokenizer. */
 export interface DecoderParts {
   readonly checked: CheckedJson;
-  readonly engine: Engine;
+  readonly engine: () => Engine;
   /** Special tokens are left out; a decoder that reads ends of words then trims the text. */
   readonly skips: boolean;
   /** Removes spaces before punctuation. */
@@ -44,7 +44,7 @@ export function decodeAll(ids: readonly number[], parts: DecoderParts): string {
 
 function decodeTogether(ids: readonly number[], { engine, skips }: DecoderParts): string {
   const options = { skip_special_tokens: skips, clean_up_tokenization_spaces: false };
-  return ids.length ? engine.decode([...ids], options) : '';
+  return ids.length ? engine().decode([...ids], options) : '';
 }
 
 /** A stream for the decoders that look at each token by itself; null for others. */

@@ -1,6 +1,5 @@
 // Text to ids without detours for the two commonest kinds of tokenizer: byte-level BPE and characters.
 import { SequencePreTokenizer } from '@huggingface/tokenizers';
-import { Merges } from './bpe.ts';
 import { byteToChar, toByteChars } from './bytes.ts';
 import type { CheckedJson } from './read-json.ts';
 import type { Section } from './sections.ts';
@@ -47,7 +46,7 @@ function isPlainBpe({ json, model }: CheckedJson): boolean {
 // Each character is looked up.
 function characterEncoder(checked: CheckedJson): SectionEncoder | null {
   const { ids, model, merges, preTokenizers, unknownId } = checked;
-  if (!isPlainBpe(checked) || merges.length > 0 || preTokenizers.length > 0 || model['ignore_merges']) return null;
+  if (!isPlainBpe(checked) || merges.size > 0 || preTokenizers.length > 0 || model['ignore_merges']) return null;
   const units = new Int32Array(0x10000).fill(-1);
   const pairs = new Map<string, number>();
   for (const [token, id] of ids)
@@ -74,7 +73,7 @@ function characterEncoder(checked: CheckedJson): SectionEncoder | null {
 
 // Words are encoded once and remembered.
 function byteLevelEncoder(checked: CheckedJson): SectionEncoder | null {
-  const { ids, model, preTokenizers } = checked;
+  const { ids, model, merges, preTokenizers } = checked;
   const last = preTokenizers.at(-1);
   if (!isPlainBpe(checked) || last?.type !== 'ByteLevel') return null;
   const usesPattern = last['use_regex'] !== false;
@@ -83,7 +82,6 @@ function byteLevelEncoder(checked: CheckedJson): SectionEncoder | null {
   const byteIds = byteToChar.map((char) => ids.get(char) ?? -1);
   if (byteIds.includes(-1)) return null;
   const ignoresMerges = model['ignore_merges'] === true;
-  const merges = new Merges(checked.merges, ids);
   let cache = new Map<string, number[]>();
 
   const encodeWord = (word: string, out: number[]): void => {

@@ -2,7 +2,6 @@
 import { Unigram } from '@huggingface/tokenizers';
 import type { Aligned } from './aligned.ts';
 import { range } from './aligned.ts';
-import { Merges } from './bpe.ts';
 import type { CheckedJson } from './read-json.ts';
 import { unknownCharacter } from './unknown-character.ts';
 
@@ -28,7 +27,6 @@ function bpe(checked: CheckedJson): WordEncoder {
   const { ids, tokens, model, unknownId } = checked;
   const prefix = typeof model['continuing_subword_prefix'] === 'string' ? model['continuing_subword_prefix'] : '';
   const suffix = typeof model['end_of_word_suffix'] === 'string' ? model['end_of_word_suffix'] : '';
-  const merges = new Merges(checked.merges, ids, prefix);
   const unknown = (word: Aligned, text: string, start: number, end: number): WordToken[] => {
     if (model['byte_fallback'] === true) {
       const names = Array.from(
@@ -48,7 +46,7 @@ function bpe(checked: CheckedJson): WordEncoder {
     const lengths = chars.map((char) => char.length);
     const last = chars.length - 1;
     const symbols = chars.map((char, i) => ids.get((i ? prefix : '') + char + (i === last ? suffix : '')) ?? -1);
-    merges.apply(symbols, lengths);
+    checked.merges.apply(symbols, lengths);
     let end = 0;
     return symbols.flatMap((id, i) => {
       const start = end;

@@ -1,4 +1,5 @@
 // Checks a tokenizer.json, which may come from anywhere, before anything is built from it.
+import { Merges } from './bpe.ts';
 import type { AddedToken, TokenizerStep } from './tokenizer-json.ts';
 
 /** A tokenizer.json that was checked, and its tokens both ways. */
@@ -10,8 +11,8 @@ export interface CheckedJson {
   readonly tokens: readonly (string | undefined)[];
   /** The id for what the vocabulary doesn't have, where there is one. */
   readonly unknownId: number | undefined;
-  /** The merges of a BPE as pairs of tokens, otherwise none. */
-  readonly merges: readonly (readonly [string, string])[];
+  /** The merges of a BPE, otherwise none. */
+  readonly merges: Merges;
   readonly normalizers: readonly TokenizerStep[];
   readonly preTokenizers: readonly TokenizerStep[];
 }
@@ -58,7 +59,7 @@ export function readTokenizerJson(value: unknown): CheckedJson {
     ids,
     tokens,
     unknownId: unknownId(model, ids),
-    merges: merges(model, ids),
+    merges: new Merges(merges(model, ids)),
     normalizers: steps(value['normalizer'], 'normalizers'),
     preTokenizers: steps(value['pre_tokenizer'], 'pretokenizers'),
   };
@@ -140,24 +141,33 @@ function unknownId(model: Fields, ids: ReadonlyMap<string, number>): number | un
   return id;
 }
 
-function merges(model: Fields, ids: ReadonlyMap<string, number>): [string, string][] {
+// The ids of each merge's two tokens and of both joined.
+function merges(model: Fields, ids: ReadonlyMap<string, number>): Int32Array {
   const value = model['merges'];
-  if (value === undefined && model['type'] !== 'BPE') return [];
+  if (value === undefined && model['type'] !== 'BPE') return new Int32Array(0);
   if (!Array.isArray(value)) throw new Error(`model.merges is ${show(value)}; needs a list`);
   const prefix = typeof model['continuing_subword_prefix'] === 'string' ? model['continuing_subword_prefix'] : '';
-  return value.map((entry: unknown, i): [string, string] => {
-    const pair: unknown[] = typeof entry === 'string' ? entry.split(' ') : Array.isArray(entry) ? entry : [];
-    const [first, second] = pair;
-    if (pair.length !== 2 || typeof first !== 'string' || typeof second !== 'string')
+  const found = new Int32Array(3 * value.length);
+  value.forEach((entry: unknown, i) => {
+    let [first, second]: unknown[] = [];
+    if (typeof entry === 'string') {
+      const space = entry.indexOf(' ');
+      if (space >= 0 && !entry.includes(' ', space + 1))
+        [first, second] = [entry.slice(0, space), entry.slice(space + 1)];
+    } else if (Array.isArray(entry) && entry.length === 2) [first, second] = entry as unknown[];
+    if (typeof first !== 'string' || typeof second !== 'string')
       throw new Error(`model.merges[${i}] is ${show(entry)}; needs two tokens, "a b" or ["a", "b"]`);
-    const joined = first + (second.startsWith(prefix) ? second.slice(prefix.length) : second);
-    for (const token of [first, second, joined])
-      if (!ids.has(token))
+    const joined = first + (prefix && second.startsWith(prefix) ? second.slice(prefix.length) : second);
+    for (const [j, token] of [first, second, joined].entries()) {
+      const id = ids.get(token);
+      if (id === undefined)
         throw new Error(
           `model.merges[${i}], ${show(entry)}, names the token ${show(token)}, which the vocabulary lacks`,
         );
-    return [first, second];
+      found[3 * i + j] = id;
+    }
   });
+  return found;
 }
 
 /** The steps of a normalizer or pre-tokenizer in order, sequences within sequences unfolded. */

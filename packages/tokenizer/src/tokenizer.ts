@@ -35,7 +35,8 @@ export class Tokenizer {
   /** The tokens that tokenizer_config.json gives a role: `specialTokens.eos?.id`. */
   readonly specialTokens: SpecialTokens;
   readonly #checked: CheckedJson;
-  readonly #engine: Engine;
+  readonly #engine: () => Engine;
+  readonly #postProcessor: Engine['post_processor'];
   readonly #encodeFast: ((text: string) => number[]) | null;
   readonly #encodePlaced: ((text: string) => PlacedToken[]) | null;
   readonly #trims: boolean;
@@ -57,15 +58,17 @@ export class Tokenizer {
       this.specialTokens = specialTokensOf(config, ids, unknownId === undefined ? undefined : tokens[unknownId]);
       const { model } = this.#checked;
       const unset = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
-      this.#engine = new Engine(
-        { ...unset, ...json, model, added_tokens: added, truncation: null, padding: null },
-        config,
-      );
-      checkTemplate(this.#engine.post_processor, ids);
+      const build = (of: object): Engine =>
+        new Engine({ ...unset, ...json, model: of, added_tokens: added, truncation: null, padding: null }, config);
       const finders = addedTokens(this.#checked);
       this.#encodePlaced = alignedEncoder(this.#checked, config, finders);
       const isPlain = !config['remove_space'] && !config['do_lowercase_and_remove_accent'];
       this.#encodeFast = isPlain ? fastEncoder(this.#checked, finders.inText) : null;
+      // What is encoded here needs nothing of the library but its post-processor, and its vocabulary takes long to build.
+      this.#engine = this.#encodeFast ? lazily(() => build(model)) : always(build(model));
+      const light = this.#encodeFast ? build({ ...model, vocab: {}, merges: [] }) : this.#engine();
+      this.#postProcessor = light.post_processor;
+      checkTemplate(this.#postProcessor, ids);
       this.#trims = trimsOffsets(json['post_processor']);
       const more = Array.isArray(config['additional_special_tokens']) ? config['additional_special_tokens'] : [];
       const special = more.map((token: unknown) =>
@@ -86,7 +89,7 @@ export class Tokenizer {
         throw new TypeError(`encode: the text is ${given === null ? 'null' : typeof given}; needs a string`);
     const pair = textPair || null;
     const arrange = <T>(first: T[], second: T[] | null): Arranged<T> =>
-      postProcess(this.#engine.post_processor, first, second, addSpecialTokens);
+      postProcess(this.#postProcessor, first, second, addSpecialTokens);
     const around = <T>(of: (part: string) => T[]): Arranged<T> => {
       const [first, second] = [of(text), pair === null ? null : of(pair)];
       if (maxLength === undefined) return arrange(first, second);
@@ -131,7 +134,7 @@ export class Tokenizer {
     // What a BPE without an unknown token doesn't know, the library would drop.
     const drops = this.#checked.model['type'] === 'BPE';
     if (drops && this.#encodePlaced) return this.#encodePlaced(text).map(({ id }) => id);
-    return this.#engine.encode(text, { add_special_tokens: false }).ids;
+    return this.#engine().encode(text, { add_special_tokens: false }).ids;
   }
 
   #placed(text: string): PlacedToken[] {
@@ -179,6 +182,16 @@ export class Tokenizer {
       end: () => stream.end(),
     };
   }
+}
+
+const always =
+  <T>(value: T): (() => T) =>
+  () =>
+    value;
+
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 // A template that lacks a part, or names tokens that aren't there, shows on a text without tokens.
