@@ -245,7 +245,7 @@ describe('T5', () => {
 
   // As above with F.silu, and a table in every layer.
   test('with a gated SiLU and a table in every layer (UMT5)', () =>
-    compare({ ...config, model_type: 'umt5', feed_forward_proj: 'gated-silu' }, inputs, {
+    compare({ ...config, model_type: 'umt5', feed_forward_proj: 'gated-silu', tie_word_embeddings: false }, inputs, {
       loss: 2.562001,
       logits: [
         [1.074244, -0.548725, -0.276592, 0.550122],

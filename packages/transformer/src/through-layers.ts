@@ -20,17 +20,17 @@ export interface DecoderLayerOutput extends EncoderLayerOutput {
 export function throughEncoder<L>(
   x: Tensor,
   layers: readonly L[],
-  run: (layer: L, x: Tensor) => EncoderLayerOutput,
+  run: (layer: L, x: Tensor, index: number) => EncoderLayerOutput,
   end: (x: Tensor) => Tensor = (same) => same,
 ): Encoded {
   const all: Tensor[] = [];
   const attentions: (() => Tensor)[] = [];
-  for (const layer of layers) {
+  layers.forEach((layer, index) => {
     all.push(x);
-    const out = run(layer, x);
+    const out = run(layer, x, index);
     x = out.x;
     attentions.push(out.weights);
-  }
+  });
   const last = end(x);
   return { last, all: [...all, last], attentions };
 }
@@ -43,8 +43,8 @@ export function throughDecoder<L>(
   end?: (x: Tensor) => Tensor,
 ): Decoded {
   const outputs: DecoderLayerOutput[] = [];
-  const collect = (layer: L, input: Tensor): DecoderLayerOutput => {
-    const out = run(layer, input, outputs.length);
+  const collect = (layer: L, input: Tensor, index: number): DecoderLayerOutput => {
+    const out = run(layer, input, index);
     outputs.push(out);
     return out;
   };

@@ -64,11 +64,14 @@ interface Variant {
   readonly defaults: typeof defaults;
   /** Every layer has a table of relative positions, not only the first. */
   readonly tablePerLayer: boolean;
+  /** What targets start with where config.json doesn't say. */
+  readonly start: number | null;
 }
-const t5Variant: Variant = { name: 't5', defaults, tablePerLayer: false };
+const t5Variant: Variant = { name: 't5', defaults, tablePerLayer: false, start: null };
 const mt5Variant: Variant = {
-  ...t5Variant,
   name: 'mt5',
+  tablePerLayer: false,
+  start: 0,
   defaults: {
     ...defaults,
     vocab_size: 250112,
@@ -79,11 +82,21 @@ const mt5Variant: Variant = {
     tie_word_embeddings: false,
   },
 };
-const umt5Variant: Variant = { ...mt5Variant, name: 'umt5', tablePerLayer: true };
+const umt5Variant: Variant = {
+  ...mt5Variant,
+  name: 'umt5',
+  tablePerLayer: true,
+  defaults: { ...mt5Variant.defaults, tie_word_embeddings: true },
+};
 
-function readT5(config: Config, { name, defaults: standard }: Variant): T5Config {
+function readT5(config: Config, { name, defaults: standard, start }: Variant): T5Config {
   const c = readConfig(name, config, standard, {
-    aliases: { d_model: 'hidden_size', num_layers: 'num_hidden_layers', num_heads: 'num_attention_heads' },
+    aliases: {
+      d_model: 'hidden_size',
+      d_kv: 'head_dim',
+      num_layers: 'num_hidden_layers',
+      num_heads: 'num_attention_heads',
+    },
     refuse: { tie_encoder_decoder: true, is_decoder: true, scalable_attention: true },
   });
   const [kind, gatedBy, ...more] = c.feed_forward_proj.split('-');
@@ -108,7 +121,7 @@ function readT5(config: Config, { name, defaults: standard }: Variant): T5Config
     initializer_factor: typeof factor === 'number' ? factor : 1,
     pad_token_id: specialId(name, config, 'pad_token_id', { standard: 0, vocabulary }),
     eos_token_id: specialId(name, config, 'eos_token_id', { standard: 1, vocabulary }),
-    decoder_start_token_id: specialId(name, config, 'decoder_start_token_id', { standard: null, vocabulary }),
+    decoder_start_token_id: specialId(name, config, 'decoder_start_token_id', { standard: start, vocabulary }),
   };
 }
 
@@ -300,11 +313,10 @@ function encode(
     (bias) => (padding ? bias.add(padding) : bias),
   );
   const x = dropout(shared.forward(ids), c.dropout_rate, ctx); // (B, S, C)
-  let layer = 0;
   return throughEncoder(
     x,
     encoder.block,
-    (block, input) => block.forward(input, ctx, masks[layer++]!),
+    (block, input, layer) => block.forward(input, ctx, masks[layer]!),
     (last) => dropout(encoder.final_layer_norm.forward(last), c.dropout_rate, ctx),
   );
 }
