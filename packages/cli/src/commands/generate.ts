@@ -26,8 +26,9 @@ export const generate: Command<GenerateArgs> = {
     const signal = io.interruptible();
     const started = performance.now();
     const { loadModel, generateText } = await import('@brickwork/transformer');
-    const model = await loadModel(folder, { signal });
-    const tokenizer = await model.tokenizer();
+    const { loadTokenizer } = await import('@brickwork/tokenizer');
+    // The tokenizer is built while the weights are read.
+    const [model, tokenizer] = await Promise.all([loadModel(folder, { signal }), loadTokenizer(folder)]);
     const decoder = model.decoder(engineOptions(a));
     const options = generationOptions(settings, model.generationConfig, model.config);
     const loaded = performance.now();
