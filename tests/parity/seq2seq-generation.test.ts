@@ -16,8 +16,10 @@ import {
   Model,
   seq2seqDecoder,
   Seq2SeqDecoder,
+  type Seq2Seq,
 } from '../../packages/transformer/src/index.ts';
-import { fixture, hasShared } from '../fixtures.ts';
+import { loadTokenizer } from '../../packages/tokenizer/src/index.ts';
+import { fixture, hasShared, sharedPath } from '../fixtures.ts';
 
 /** Reference checkpoints, which are skipped where ../shared isn't there, and networks that begin with random weights. */
 const folders = hasShared ? ['t5', 'bart', 'marian'] : [];
@@ -302,6 +304,34 @@ describe('generateFrom', () => {
     expect(cut).toMatchObject({ text: words.join(' ').split(stop)[0], finishReason: 'stop' });
     await decoder.dispose();
   });
+
+  test.skipIf(!hasShared)(
+    'T5’s own tokenizer ends the source, and the chunks join to the target’s text (needs ../shared)',
+    async () => {
+      const tokenizer = await loadTokenizer(sharedPath('data/tok_t5'));
+      const sizes = { vocab_size: tokenizer.vocabularySize, d_model: 8, d_kv: 4, d_ff: 8, num_layers: 1, num_heads: 2 };
+      const config = { ...sizes, model_type: 't5', decoder_start_token_id: 0 };
+      const { network } = buildNetwork(config, architectures);
+      const decoder = new Seq2SeqDecoder(network as Seq2Seq, initialize(network, 1));
+      const seen: (readonly number[])[] = [];
+      const codec = {
+        encode: (text: string) => {
+          const { ids } = tokenizer.encode(text);
+          seen.push(ids);
+          return { ids };
+        },
+        decodeStream: () => tokenizer.decodeStream(),
+      };
+      const texts: string[] = [];
+      const asked = { maxNewTokens: 12, temperature: 1, seed: 2 };
+      const [found] = await collect(generateFrom(decoder, codec, 'A dog runs.', asked), ({ text }) => texts.push(text));
+      expect(seen[0]!.at(-1)).toBe(1);
+      expect(texts.join('')).toBe(found!.text);
+      expect(found!.text).toBe(tokenizer.decode([...found!.ids]));
+      expect(found!.text).not.toMatch(/^ |<pad>|<\/s>/);
+      await decoder.dispose();
+    },
+  );
 
   test('an abort between two tokens ends it and keeps what there is', async () => {
     const decoder = seq2seqDecoder(await open('UMT5'));
