@@ -20,6 +20,7 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const config = {
     ...(await fieldsOf(join(folder, 'special_tokens_map.json'))),
     ...(await fieldsOf(join(folder, 'tokenizer_config.json'))),
+    ...(await chatTemplateOf(folder)),
   };
   if (!found.isDirectory()) return await build(path, async () => parse(await readFile(path, 'utf8')), config);
   const tokenizerPath = join(path, 'tokenizer.json');
@@ -43,6 +44,12 @@ async function build(path: string, json: () => unknown, config: Fields): Promise
   } catch (cause) {
     throw new Error(`${path}: ${(cause as Error).message.replace(/^tokenizer\.json: /, '')}`, { cause });
   }
+}
+
+// Newer models keep their chat template in a file of its own.
+async function chatTemplateOf(folder: string): Promise<Fields> {
+  const text = await textOf(join(folder, 'chat_template.jinja'));
+  return text === null ? {} : { chat_template: text };
 }
 
 /** The text of a file, or null where there is none. */

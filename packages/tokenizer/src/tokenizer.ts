@@ -3,6 +3,13 @@ import { Tokenizer as Engine } from '@huggingface/tokenizers';
 import { addedTokens, alignedEncoder, type PlacedToken } from './aligned-encoder.ts';
 import { decodeAll, type DecoderParts, decodeStreamOf, type DecodeStream } from './decode-stream.ts';
 import { type Arranged, type Encoding, lengthsWithin, postProcess, trimsOffsets, trimSpaces } from './encoding.ts';
+import {
+  chatTemplatesOf,
+  renderChat,
+  type ChatMessage,
+  type ChatTemplateOptions,
+  type ChatTemplates,
+} from './chat-template.ts';
 import { fastEncoder } from './fast-encoder.ts';
 import { type CheckedJson, readTokenizerJson } from './read-json.ts';
 import { type SpecialTokens, specialTokensOf } from './special-tokens.ts';
@@ -34,6 +41,8 @@ export class Tokenizer {
   readonly vocabularySize: number;
   /** The tokens that tokenizer_config.json gives a role: `specialTokens.eos?.id`. */
   readonly specialTokens: SpecialTokens;
+  /** How conversations are written, by name; none where the model isn't made to chat. */
+  readonly chatTemplates: ChatTemplates;
   readonly #checked: CheckedJson;
   readonly #engine: () => Engine;
   readonly #postProcessor: Engine['post_processor'];
@@ -55,6 +64,7 @@ export class Tokenizer {
       this.json = json;
       const { ids, tokens, added, unknownId } = this.#checked;
       this.vocabularySize = tokens.length;
+      this.chatTemplates = chatTemplatesOf(config);
       this.specialTokens = specialTokensOf(config, ids, unknownId === undefined ? undefined : tokens[unknownId]);
       const { model } = this.#checked;
       const unset = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
@@ -142,6 +152,15 @@ export class Tokenizer {
       throw new Error('offsets: the tokens of this kind of model cannot be placed in the text; use ids only');
     const placed = this.#encodePlaced(text);
     return this.#trims ? placed.map((token) => trimSpaces(text, token)) : placed;
+  }
+
+  /**
+   * A conversation as the text that the model expects, with its special tokens: encode it with `addSpecialTokens: false`.
+   *
+   * @throws where the model has no such template, or the template refuses the conversation.
+   */
+  applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string {
+    return renderChat(this.chatTemplates, this.specialTokens, messages, options);
   }
 
   /** The text of ids. @throws where an id is outside the vocabulary. */
