@@ -75,6 +75,8 @@ export * from './seq2seq-outputs.ts';
 export * from './seq2seq.ts';
 export * from './shift-right.ts';
 export * from './special-id.ts';
+export * from './tasks/answer.ts';
+export * from './tasks/fill-mask.ts';
 export * from './through-blocks.ts';
 export * from './through-layers.ts';
 export * from './weights.ts';
