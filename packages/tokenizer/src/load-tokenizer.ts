@@ -2,13 +2,15 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gpt2Json, vocabularyTextJson } from './older-files.ts';
+import { marianJson, sentencePieceJson } from './sentence-piece-json.ts';
 import { Tokenizer } from './tokenizer.ts';
 
 type Fields = Record<string, unknown>;
 
 /**
  * Loads the tokenizer of a folder, or the tokenizer.json at a path. A folder without tokenizer.json may hold vocab.json and
- * merges.txt (GPT-2) or vocab.txt (BERT). tokenizer_config.json and special_tokens_map.json beside it give roles to
+ * merges.txt (GPT-2), vocab.txt (BERT), spiece.model or tokenizer.model (SentencePiece: T5, Llama), or source.spm with vocab.json
+ * (Marian). tokenizer_config.json and special_tokens_map.json beside it give roles to
  * special tokens.
  *
  * @throws where there is no such file, or it isn't a tokenizer; the message begins with the file's path.
@@ -31,10 +33,17 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const merges = await textOf(join(path, 'merges.txt'));
   if (vocabulary !== null && merges !== null)
     return await build(vocabularyPath, () => gpt2Json(parse(vocabulary), merges, config), config);
+  const source = await bytesOf(join(path, 'source.spm'));
+  if (vocabulary !== null && source !== null)
+    return await build(join(path, 'source.spm'), () => marianJson(source, parse(vocabulary), config), config);
+  for (const name of ['spiece.model', 'tokenizer.model']) {
+    const pieces = await bytesOf(join(path, name));
+    if (pieces !== null) return await build(join(path, name), () => sentencePieceJson(pieces, config), config);
+  }
   const lines = await textOf(join(path, 'vocab.txt'));
   if (lines !== null) return await build(join(path, 'vocab.txt'), () => vocabularyTextJson(lines, config), config);
   throw new Error(
-    `${path}: no tokenizer.json, no vocab.json with merges.txt and no vocab.txt; is this a model's folder?`,
+    `${path}: no tokenizer.json, no vocab.json with merges.txt or source.spm, no spiece.model, tokenizer.model or vocab.txt; is this a model's folder?`,
   );
 }
 
@@ -54,8 +63,14 @@ async function chatTemplateOf(folder: string): Promise<Fields> {
 
 /** The text of a file, or null where there is none. */
 async function textOf(path: string): Promise<string | null> {
+  const bytes = await bytesOf(path);
+  return bytes && bytes.toString('utf8');
+}
+
+/** The bytes of a file, or null where there is none. */
+async function bytesOf(path: string): Promise<Buffer | null> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new Error(`${path}: ${(cause as Error).message}`, { cause });
