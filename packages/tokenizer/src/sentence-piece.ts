@@ -68,10 +68,10 @@ function* fields(bytes: Uint8Array): Generator<[field: number, value: Value]> {
   }
 }
 
-// Whole numbers of 32 bits, negative ones among them, stand as 64 bits.
+// Negative numbers stand as 64 bits; the only one that is used is -1, for an id that isn't there.
 const signed = (value: Value | undefined, otherwise: number): number => {
   if (typeof value !== 'number') return otherwise;
-  return value >= 2 ** 63 ? Number(BigInt.asIntN(32, BigInt(value))) || -1 : value;
+  return value >= 2 ** 63 ? -1 : value;
 };
 const bytesOf = (value: Value | undefined): Uint8Array => (value instanceof Uint8Array ? value : new Uint8Array());
 const last = (message: Uint8Array): Map<number, Value> => new Map(fields(message));
