@@ -1,3 +1,4 @@
+import { execFileSync, execSync, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
@@ -353,6 +354,29 @@ describe('what is no checkpoint is refused with what to do', () => {
     folder({ 'config.json': '{"architectures":["BertModel"]}', [name]: '' });
     await expect(loadCheckpoint(dir)).rejects.toThrow(message);
   });
+
+  const python = ['python3', '/usr/bin/python3'].find(
+    (one) => spawnSync(one, ['-c', 'import torch, safetensors']).status === 0,
+  );
+  test.skipIf(!python).each(['', '-00001-of-00002'])(
+    'the command for pytorch_model%s.bin converts it (needs torch and safetensors)',
+    async (shard) => {
+      folder({ 'config.json': '{}' });
+      if (shard) writeFileSync(join(dir, 'pytorch_model.bin.index.json'), '{}');
+      const make = `import torch; w = torch.arange(6.).reshape(2, 3); torch.save({'a': w, 'tied': w, 'across': w.t()}, 'pytorch_model${shard}.bin')`;
+      execFileSync(python!, ['-c', make], { cwd: dir });
+      const { message } = await loadCheckpoint(dir).then(
+        () => new Error('loaded'),
+        (error: Error) => error,
+      );
+      const command = /: python3( -c ".*")$/s.exec(message)![1]!;
+      execSync(python! + command, { cwd: dir });
+      const { tensors } = await loadCheckpoint(dir);
+      expect([...tensors.get('tied')!.data]).toEqual([0, 1, 2, 3, 4, 5]);
+      expect([...tensors.get('a')!.data]).toEqual([0, 1, 2, 3, 4, 5]);
+      expect([...tensors.get('across')!.data]).toEqual([0, 3, 1, 4, 2, 5]);
+    },
+  );
 
   test('a folder that isn’t there, and a file', async () => {
     await expect(loadCheckpoint(dir)).rejects.toThrow(`loadCheckpoint: there is no folder ${dir}`);
