@@ -19,10 +19,10 @@ const layers = {
   nn: 1,
   runtime: 1,
   transformer: 2,
-  vision: 2,
-  embedding: 3,
-  training: 3,
-  cli: 4,
+  vision: 3,
+  embedding: 4,
+  training: 4,
+  cli: 5,
 };
 
 /** Libraries that belong to one package alone. */

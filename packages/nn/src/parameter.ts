@@ -4,16 +4,28 @@ import { Tensor, count } from '@brickwork/graph';
 import type { Initializer } from './initializers.ts';
 import { random, streamSeed } from './random.ts';
 
-/** A float32 input of the graph that is stored with the model. Its name is its path there: see {@link parameters}. */
+/** What a parameter may be besides trained numbers. */
+export interface ParameterOptions {
+  /** Whether gradients change it; true unless given. */
+  readonly trainable?: boolean;
+  /** int64 for counters, which have no gradient; float32 unless given. */
+  readonly dtype?: 'float32' | 'int64';
+}
+
+/** An input of the graph that is stored with the model. Its name is its path there: see {@link parameters}. */
 export class Parameter extends Tensor {
   /** How its values begin. */
   readonly initializer: Initializer;
   /** Whether gradients change it; not so for a {@link buffer}. */
   readonly trainable: boolean;
-  constructor(shape: readonly number[], initializer: Initializer, o: { readonly trainable?: boolean } = {}) {
-    super({ shape, dtype: 'float32' });
+  constructor(
+    shape: readonly number[],
+    initializer: Initializer,
+    { trainable: isTrainable = true, dtype = 'float32' }: ParameterOptions = {},
+  ) {
+    super({ shape, dtype });
     this.initializer = initializer;
-    this.trainable = o.trainable ?? true;
+    this.trainable = isTrainable;
   }
 }
 
@@ -22,8 +34,11 @@ export const parameter = (shape: readonly number[], initializer: Initializer): P
   new Parameter(shape, initializer);
 
 /** Values that are loaded and saved with the weights but have no gradient, such as batch norm's running mean. */
-export const buffer = (shape: readonly number[], initializer: Initializer): Parameter =>
-  new Parameter(shape, initializer, { trainable: false });
+export const buffer = (
+  shape: readonly number[],
+  initializer: Initializer,
+  o: Pick<ParameterOptions, 'dtype'> = {},
+): Parameter => new Parameter(shape, initializer, { ...o, trainable: false });
 
 /** Those of {@link parameters} that gradients change. */
 export const trainable = (model: object): Map<string, Parameter> =>
@@ -59,7 +74,7 @@ export function parameters(model: object): Map<string, Parameter> {
   return found;
 }
 
-/** The values of one parameter. */
+/** The values of one parameter. Those of an int64 counter are a BigInt64Array; see {@link firstValue}. */
 export interface ParameterValue {
   readonly data: Float32Array;
   readonly shape: readonly number[];
@@ -67,16 +82,20 @@ export interface ParameterValue {
 }
 
 /**
- * First values for every parameter of a model. Each parameter draws from a stream of its own, made from the seed and its
- * name, so that adding a brick doesn't change the others.
+ * First values of one parameter, from a stream of random numbers of its own, made from the seed and its name: adding a
+ * brick to a network doesn't change the others. A counter's are int64, which the type leaves out as hardly anyone reads
+ * them.
  */
+export function firstValue(p: Parameter, name: string, seed: number): ParameterValue {
+  const shape = p.shape as number[];
+  const data = new Float32Array(count(shape)!);
+  p.initializer(data, shape, random(streamSeed(seed, name)));
+  if (p.dtype === 'int64')
+    return { data: BigInt64Array.from(data, (v) => BigInt(v)), shape, dtype: 'int64' } as unknown as ParameterValue;
+  return { data, shape, dtype: 'float32' };
+}
+
+/** {@link firstValue} for every parameter of a model. */
 export function initialize(model: object, seed = 0): Map<string, ParameterValue> {
-  const values = new Map<string, ParameterValue>();
-  for (const [name, p] of parameters(model)) {
-    const shape = p.shape as number[];
-    const data = new Float32Array(count(shape)!);
-    p.initializer(data, shape, random(streamSeed(seed, name)));
-    values.set(name, { data, shape, dtype: 'float32' });
-  }
-  return values;
+  return new Map([...parameters(model)].map(([name, p]) => [name, firstValue(p, name, seed)]));
 }

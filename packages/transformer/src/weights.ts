@@ -1,5 +1,5 @@
 // A checkpoint's tensors as the weights of a model: names in the model's own spelling, each where it belongs.
-import { random, streamSeed, type Parameter } from '@brickwork/nn';
+import { firstValue, type Parameter } from '@brickwork/nn';
 import { assignWeights, hostTensor, type ExpectedWeight, type HostTensor } from '@brickwork/runtime';
 import type { BuiltNetwork } from './architecture.ts';
 
@@ -125,7 +125,7 @@ export class WeightFitter {
           initialized.push(name);
           unused.push(this.#stored.get(name)!);
         }
-      for (const name of initialized) given.set(name, this.#initial(name, seed));
+      for (const name of initialized) given.set(name, firstValue(this.#parameters.get(name)!, name, seed));
     }
     // Layers that are left over: the config has fewer than the checkpoint.
     const isOwnClass = savedAs === undefined || savedAs === className;
@@ -140,16 +140,4 @@ export class WeightFitter {
     });
     return { weights, unused, initialized };
   }
-
-  #initial(name: string, seed: number): HostTensor {
-    return initialValue(this.#parameters.get(name)!, name, seed);
-  }
-}
-
-/** First values of one parameter: the same that `initialize` of a whole network gives it. */
-function initialValue({ shape, initializer }: Parameter, name: string, seed: number): HostTensor {
-  const sizes = shape as readonly number[];
-  const data = new Float32Array(sizes.reduce((n, size) => n * size, 1));
-  initializer(data, sizes, random(streamSeed(seed, name)));
-  return hostTensor(data, sizes);
 }

@@ -1,0 +1,15 @@
+// Max pooling (Weng et al., 1992; Jarrett et al., 2009): the largest value of each window.
+import { maxPool2d, type Pair, type Tensor, type WindowOptions } from '@brickwork/graph';
+
+/** {@link maxPool2d} as a brick: (N, C, H, W) to (N, C, H', W'). The stride is the kernel unless given. */
+export class MaxPool2d {
+  readonly kernel: Pair;
+  readonly options: WindowOptions;
+  constructor(kernel: Pair, options: WindowOptions = {}) {
+    this.kernel = kernel;
+    this.options = options;
+  }
+  forward(x: Tensor): Tensor {
+    return maxPool2d(x, this.kernel, this.options);
+  }
+}
