@@ -115,6 +115,23 @@ describe('a checkpoint as another class', () => {
   });
 });
 
+test('of tied tables any one may be stored', async () => {
+  const gpt = { model_type: 'gpt2', architectures: ['GPT2LMHeadModel'], vocab_size: 11, n_positions: 8, n_embd: 6 };
+  await AutoModel.fromConfig({ ...gpt, n_layer: 1, n_head: 2 }, { seed: 1 }).save(folder);
+  const whole = await AutoModel.fromPretrained(folder);
+  await rewrite((tensors) => [...tensors].map(([name, t]) => [name.replace('transformer.wte.', 'lm_head.'), t]));
+  const model = await AutoModel.fromPretrained(folder);
+  expect([...model.weights.keys()]).toEqual([...whole.weights.keys()]);
+  for (const [name, { data }] of whole.weights) expect(model.weights.get(name)!.data).toEqual(data);
+  expect(model.unused).toEqual([]);
+  // One of another size is not it.
+  await rewrite((tensors) => [
+    ...[...tensors].filter(([name]) => name !== 'lm_head.weight'),
+    ['lm_head.weight', hostTensor(new Float32Array(60), [10, 6])],
+  ]);
+  await expect(AutoModel.fromPretrained(folder)).rejects.toThrow('missing transformer.wte.weight (15 of 16 found)');
+});
+
 describe('saving', () => {
   test('keeps every field, says what is so now, and copies the tokenizer', async () => {
     await writeFile(join(folder, 'vocab.txt'), '[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nyes\nno\n');

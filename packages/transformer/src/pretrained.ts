@@ -67,6 +67,14 @@ export const AutoModel = {
       }),
     });
     const { built, config, fitter, savedAs } = chosen;
+    const { substitutes } = fitter;
+    if (substitutes.length) {
+      const more = await loadCheckpoint(folder, {
+        choose: () => (name) => substitutes.includes(name),
+        ...(options.signal && { signal: options.signal }),
+      });
+      for (const [name, tensor] of more.tensors) tensors.set(name, tensor);
+    }
     const { weights, unused, initialized } = fitter.fit(tensors, { missing, seed, savedAs });
     return new Model(
       { ...built, weights, config, generationConfig: generationConfig ?? {}, folder, unused, initialized },

@@ -74,8 +74,9 @@ export class WeightFitter {
   // By the parameter's name, the checkpoint's.
   readonly #stored = new Map<string, string>();
   readonly #unused: string[] = [];
-  // Of the unused, those whose place in the model isn't known either.
+  // Of the unused, those whose place in the model isn't known either, and those that are tied to a parameter.
   readonly #unknown: string[] = [];
+  readonly #tied: string[] = [];
 
   constructor(built: BuiltNetwork, parameters: ReadonlyMap<string, Parameter>) {
     this.#built = built;
@@ -92,14 +93,32 @@ export class WeightFitter {
     }
     if (architecture.sanitize && architecture.sanitize(name) === null) return false;
     this.#unused.push(name);
-    if (own !== null) this.#unknown.push(name);
+    (own === null ? this.#tied : this.#unknown).push(name);
     return false;
+  }
+
+  /**
+   * Tables that checkpoints may hold in the place of one that is missing: some tools keep another one of several tied
+   * tensors (`lm_head.weight` and not the embeddings). To be read too, and given to `fit`. Usually none.
+   */
+  get substitutes(): readonly string[] {
+    return this.#missingTable() === undefined ? [] : this.#tied.filter((name) => name.endsWith('.weight'));
+  }
+
+  // The one table of the vocabulary that is missing.
+  #missingTable(): string | undefined {
+    const absent = [...this.#parameters.keys()].filter((name) => !this.#stored.has(name));
+    const tables = absent.filter((name) => {
+      const { shape } = this.#parameters.get(name)!;
+      return shape.length === 2 && shape[0] === (this.#built.network.config as { vocab_size?: number }).vocab_size;
+    });
+    return tables.length === 1 ? tables[0] : undefined;
   }
 
   /**
    * The weights, once `wants` has seen every name.
    *
-   * @param tensors those that were wanted, by the checkpoint's names
+   * @param tensors those that were wanted, and the substitutes, by the checkpoint's names
    * @throws where parameters are missing (of a head, unless they are to be initialized), or have another shape, or layers
    *   are left over that the checkpoint's own class should have.
    */
@@ -110,11 +129,16 @@ export class WeightFitter {
     const { architecture, className } = this.#built;
     const { prefix } = architecture;
     const given = new Map([...this.#stored].map(([own, stored]) => [own, tensors.get(stored)!]));
+    const table = this.#missingTable();
+    const substitute = this.substitutes.find(
+      (name) => tensors.has(name) && String(tensors.get(name)!.shape) === String(this.#parameters.get(table!)!.shape),
+    );
+    if (substitute !== undefined) given.set(table!, tensors.get(substitute)!);
     const all = [...this.#parameters.keys()];
     const isBody = (name: string): boolean => prefix !== '' && name.startsWith(prefix);
     const absent = all.filter((name) => !given.has(name));
     const initialized: string[] = [];
-    const unused = [...this.#unused];
+    const unused = this.#unused.filter((name) => name !== substitute);
     const body = all.filter(isBody);
     const isAnotherModel = absent.filter((name) => !prefix || isBody(name)).length > (body.length || all.length) / 2;
     if (missing === 'initialize' && !isAnotherModel) {
