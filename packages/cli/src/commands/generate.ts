@@ -3,7 +3,7 @@ import type { Command } from '../lib/command.ts';
 import { engineOptions } from '../lib/engine-flags.ts';
 import { askedSettings, generateFlags, tokensUnlessGiven, type GenerateArgs } from '../lib/generate-flags.ts';
 import { generationOptions } from '../lib/generation-config.ts';
-import { modelFolder } from '../lib/model-folder.ts';
+import { modelPath } from '../lib/open-model.ts';
 import { readPrompts } from '../lib/read-texts.ts';
 import { describeResult, showGeneration } from '../lib/show-generation.ts';
 
@@ -21,9 +21,9 @@ export const generate: Command<GenerateArgs> = {
   ],
   async run(a, io) {
     const settings = askedSettings(a);
-    const folder = modelFolder(a.model);
     const prompts = await readPrompts(a, io);
     const signal = io.interruptible();
+    const folder = await modelPath(a, io, signal);
     const started = performance.now();
     const { loadModel, generateText } = await import('@brickwork/transformer');
     const { loadTokenizer } = await import('@brickwork/tokenizer');

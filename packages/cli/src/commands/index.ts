@@ -8,6 +8,26 @@ export const commands: Commands = {
     describe: 'Continue a prompt, or several',
     load: async () => (await import('./generate.ts')).generate,
   },
+  chat: {
+    command: 'chat',
+    describe: 'Talk with a model',
+    load: async () => (await import('./chat.ts')).chat,
+  },
+  'fill-mask': {
+    command: 'fill-mask [text..]',
+    describe: 'Find the words that are masked in a text',
+    load: async () => (await import('./fill-mask.ts')).fillMaskCommand,
+  },
+  answer: {
+    command: 'answer [text..]',
+    describe: 'Answer a question with a part of a passage',
+    load: async () => (await import('./answer.ts')).answerCommand,
+  },
+  translate: {
+    command: 'translate [text..]',
+    describe: 'Write the target of each text with an encoder-decoder: translations, summaries',
+    load: async () => (await import('./translate.ts')).translate,
+  },
   pretrain: {
     command: 'pretrain <files..>',
     describe: 'Train a GPT on your own text files, from nothing',

@@ -3,14 +3,14 @@ import { engineFlags, type EngineArgs } from './engine-flags.ts';
 import { usage } from './errors.ts';
 import { flags } from './flags.ts';
 import type { generationOptions } from './generation-config.ts';
-import { modelFlag } from './model-folder.ts';
+import { standardModel } from './model-folder.ts';
+import { modelFlags, type ModelArgs } from './open-model.ts';
 
 /** What the flags hold. */
-export interface GenerateArgs extends EngineArgs {
+export interface GenerateArgs extends EngineArgs, ModelArgs {
   readonly text: readonly string[];
   readonly prompt?: readonly string[];
   readonly file?: readonly string[];
-  readonly model: string;
   readonly maxNewTokens?: number;
   readonly contextShift: boolean;
   readonly greedy: boolean;
@@ -37,58 +37,61 @@ export interface GenerateArgs extends EngineArgs {
 /** Tokens to add where neither the command line nor the model says how many. */
 export const tokensUnlessGiven = 200;
 
+/** How tokens are drawn. */
+export const samplingFlags: ReturnType<typeof flags> = flags('Sampling', {
+  'max-new-tokens': {
+    type: 'number',
+    alias: ['n', 'n-predict', 'predict'],
+    min: 0,
+    whole: true,
+    describe: `most tokens to add (${tokensUnlessGiven} unless the model says otherwise)`,
+  },
+  temperature: {
+    type: 'number',
+    alias: 'temp',
+    min: 0,
+    describe: 'below 1 improbable tokens are rarer; 0 always takes the most probable',
+  },
+  'top-k': { type: 'number', min: 0, whole: true, describe: 'only the k most probable tokens; 0 for all' },
+  'top-p': { type: 'number', above: 0, max: 1, describe: 'only the most probable tokens that together reach p' },
+  'min-p': { type: 'number', min: 0, max: 1, describe: 'only tokens with at least p times the largest probability' },
+  'do-sample': {
+    type: 'switch',
+    describe: 'draw tokens by probability; follows from the flags above unless given',
+  },
+  greedy: { type: 'switch', default: false, describe: 'always take the most probable token' },
+  'repetition-penalty': {
+    type: 'number',
+    alias: 'repeat-penalty',
+    above: 0,
+    describe: 'above 1 makes tokens less probable that were there before',
+  },
+  'presence-penalty': { type: 'number', describe: 'taken off the logits of tokens generated before' },
+  'frequency-penalty': { type: 'number', describe: 'taken off for each time that they were generated' },
+  'num-return-sequences': { type: 'number', min: 1, whole: true, describe: 'texts for each prompt' },
+  stop: { type: 'texts', describe: 'ends a text and is left out; several times for several' },
+  seed: {
+    type: 'number',
+    alias: 's',
+    min: 0,
+    whole: true,
+    describe: 'the same seed gives the same text; random unless given',
+  },
+  'context-shift': {
+    type: 'switch',
+    default: false,
+    describe: 'go on when the context is full, from the last half of it',
+  },
+});
+
 /** All flags of the command. */
 export const generateFlags: ReturnType<typeof flags> = {
+  ...modelFlags(standardModel),
   ...flags('Input', {
-    model: modelFlag,
     prompt: { type: 'texts', alias: 'p', describe: 'a prompt; several times for several, which run as one batch' },
     file: { type: 'texts', alias: 'f', describe: 'a file with a prompt; several times for several' },
   }),
-  ...flags('Sampling', {
-    'max-new-tokens': {
-      type: 'number',
-      alias: ['n', 'n-predict', 'predict'],
-      min: 0,
-      whole: true,
-      describe: `most tokens to add (${tokensUnlessGiven} unless the model says otherwise)`,
-    },
-    temperature: {
-      type: 'number',
-      alias: 'temp',
-      min: 0,
-      describe: 'below 1 improbable tokens are rarer; 0 always takes the most probable',
-    },
-    'top-k': { type: 'number', min: 0, whole: true, describe: 'only the k most probable tokens; 0 for all' },
-    'top-p': { type: 'number', above: 0, max: 1, describe: 'only the most probable tokens that together reach p' },
-    'min-p': { type: 'number', min: 0, max: 1, describe: 'only tokens with at least p times the largest probability' },
-    'do-sample': {
-      type: 'switch',
-      describe: 'draw tokens by probability; follows from the flags above unless given',
-    },
-    greedy: { type: 'switch', default: false, describe: 'always take the most probable token' },
-    'repetition-penalty': {
-      type: 'number',
-      alias: 'repeat-penalty',
-      above: 0,
-      describe: 'above 1 makes tokens less probable that were there before',
-    },
-    'presence-penalty': { type: 'number', describe: 'taken off the logits of tokens generated before' },
-    'frequency-penalty': { type: 'number', describe: 'taken off for each time that they were generated' },
-    'num-return-sequences': { type: 'number', min: 1, whole: true, describe: 'texts for each prompt' },
-    stop: { type: 'texts', describe: 'ends a text and is left out; several times for several' },
-    seed: {
-      type: 'number',
-      alias: 's',
-      min: 0,
-      whole: true,
-      describe: 'the same seed gives the same text; random unless given',
-    },
-    'context-shift': {
-      type: 'switch',
-      default: false,
-      describe: 'go on when the context is full, from the last half of it',
-    },
-  }),
+  ...samplingFlags,
   ...flags('Beam search', {
     'num-beams': {
       type: 'number',

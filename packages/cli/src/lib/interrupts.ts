@@ -14,6 +14,7 @@ export class Interrupts {
   readonly #signals: Signals;
   readonly #controller = new AbortController();
   #watched = false;
+  #diverted: (() => void) | null = null;
 
   constructor(signals: Signals) {
     this.#signals = signals;
@@ -27,10 +28,26 @@ export class Interrupts {
     return this.#controller.signal;
   }
 
+  /**
+   * Until the returned function is called, Ctrl-C calls `stop` and nothing else: it ends a part of the work, not the
+   * program.
+   */
+  divert(stop: () => void): () => void {
+    this.#diverted = stop;
+    return () => {
+      if (this.#diverted === stop) this.#diverted = null;
+    };
+  }
+
   /** Nobody reads what is written: a command that watches ends early. */
   readerLeft(): void {
     this.exitCode ??= 0;
     this.#controller.abort();
+  }
+
+  /** As Ctrl-C. */
+  interrupt(): void {
+    this.#onInterrupt();
   }
 
   /** Leaves signals to others again. */
@@ -39,7 +56,7 @@ export class Interrupts {
     this.#signals.off('SIGTERM', this.#onTerminate);
   }
 
-  readonly #onInterrupt = (): void => this.#stop(130);
+  readonly #onInterrupt = (): void => (this.#diverted ? this.#diverted() : this.#stop(130));
   readonly #onTerminate = (): void => this.#stop(143);
 
   #stop(code: 130 | 143): void {

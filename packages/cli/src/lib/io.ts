@@ -68,6 +68,16 @@ export class Io {
     return this.#interrupts.watch();
   }
 
+  /** Until the returned function is called, Ctrl-C calls `stop` instead of ending the command. */
+  onInterrupt(stop: () => void): () => void {
+    return this.#interrupts.divert(stop);
+  }
+
+  /** Ends the command as Ctrl-C does, for terminals that hand it over as a key. */
+  interrupt(): void {
+    this.#interrupts.interrupt();
+  }
+
   /** Waits until everything is written. @throws where that failed. */
   async end(): Promise<void> {
     if (!this.#readerLeft) await new Promise<void>((resolve) => this.stdout.write('', () => resolve()));

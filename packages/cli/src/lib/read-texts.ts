@@ -46,3 +46,18 @@ async function readText(path: string): Promise<string> {
   });
   return utf8(content, path);
 }
+
+/**
+ * The texts that were asked for: each argument is one, and each line of files and of stdin that isn't blank.
+ *
+ * @throws as {@link readTexts}, and where there are none.
+ */
+export async function readLines(a: TextArgs, io: Io): Promise<string[]> {
+  const words = [...a.text, ...a.rest];
+  const isNone = !words.length && a.file === undefined && io.stdin.isTTY === true;
+  const texts = isNone ? [] : await readTexts(a, io);
+  const lines = words.length ? texts : texts.flatMap((text) => text.split(/\r?\n/));
+  const given = lines.filter((line) => line.trim());
+  if (!given.length) throw usage('there is no text', 'a text in quotes, or lines on stdin');
+  return given;
+}
