@@ -36,14 +36,16 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const source = await bytesOf(join(path, 'source.spm'));
   if (vocabulary !== null && source !== null)
     return await build(join(path, 'source.spm'), () => marianJson(source, parse(vocabulary), config), config);
-  for (const name of ['spiece.model', 'tokenizer.model']) {
+  for (const name of ['spiece.model', 'sentencepiece.bpe.model', 'tokenizer.model']) {
     const pieces = await bytesOf(join(path, name));
-    if (pieces !== null) return await build(join(path, name), () => sentencePieceJson(pieces, config), config);
+    if (pieces === null) continue;
+    const { model_type } = await fieldsOf(join(path, 'config.json'));
+    return await build(join(path, name), () => sentencePieceJson(pieces, { ...config, model_type }), config);
   }
   const lines = await textOf(join(path, 'vocab.txt'));
   if (lines !== null) return await build(join(path, 'vocab.txt'), () => vocabularyTextJson(lines, config), config);
   throw new Error(
-    `${path}: no tokenizer.json, no vocab.json with merges.txt or source.spm, no spiece.model, tokenizer.model or vocab.txt; is this a model's folder?`,
+    `${path}: no tokenizer.json, no vocab.json with merges.txt or source.spm, no spiece.model, sentencepiece.bpe.model, tokenizer.model or vocab.txt; is this a model's folder?`,
   );
 }
 

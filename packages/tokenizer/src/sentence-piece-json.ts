@@ -10,13 +10,20 @@ import {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Which model's habits a tokenizer has: what it puts around a text. */
-function familyOf({ pieces, type }: SentencePieceModel, config: Fields): 't5' | 'llama' {
+type Family = 't5' | 'llama' | 'xlm-roberta' | 'camembert';
+// By `tokenizer_class` of tokenizer_config.json without 'Tokenizer', or by `model_type` of config.json.
+const families: Readonly<Record<string, Family>> = {
+  ...{ T5: 't5', MT5: 't5', t5: 't5', mt5: 't5', umt5: 't5' },
+  ...{ Llama: 'llama', CodeLlama: 'llama', Gemma: 'llama', llama: 'llama', mistral: 'llama', gemma: 'llama' },
+  ...{ XLMRoberta: 'xlm-roberta', 'xlm-roberta': 'xlm-roberta', Camembert: 'camembert', camembert: 'camembert' },
+};
+
+/** Which model's habits a tokenizer has: what it puts around a text, and what it adds to the vocabulary. */
+function familyOf({ pieces, type }: SentencePieceModel, config: Fields): Family {
   const named = config['tokenizer_class'];
-  const name = typeof named === 'string' ? named.replace(/Fast$/, '') : null;
-  if (name === 'T5Tokenizer' || name === 'MT5Tokenizer') return 't5';
-  if (['LlamaTokenizer', 'CodeLlamaTokenizer', 'GemmaTokenizer'].includes(name ?? '')) return 'llama';
-  if (name === null || name === 'PreTrainedTokenizer') {
+  const name = typeof named === 'string' ? named.replace(/Tokenizer(Fast)?$/, '') : config['model_type'];
+  if (typeof name === 'string' && Object.hasOwn(families, name)) return families[name]!;
+  if (name === undefined || name === 'PreTrained') {
     const first = pieces
       .slice(0, 3)
       .map(({ piece }) => piece)
@@ -25,17 +32,22 @@ function familyOf({ pieces, type }: SentencePieceModel, config: Fields): 't5' | 
     if (type === 'bpe' && first === '<unk> <s> </s>') return 'llama';
   }
   throw new Error(
-    `what stands around a text for ${name === null ? 'this vocabulary' : JSON.stringify(named)} isn't known; save the tokenizer with a tokenizer.json: python3 -c "from transformers import AutoTokenizer; AutoTokenizer.from_pretrained('.').save_pretrained('.')"`,
+    `what stands around a text for ${name === undefined ? 'this vocabulary' : JSON.stringify(named ?? name)} isn't known; save the tokenizer with a tokenizer.json: python3 -c "from transformers import AutoTokenizer; AutoTokenizer.from_pretrained('.').save_pretrained('.')"`,
   );
 }
 
-/** A spiece.model or tokenizer.model as a tokenizer.json. */
+/**
+ * A spiece.model, tokenizer.model or sentencepiece.bpe.model as a tokenizer.json.
+ *
+ * @param config tokenizer_config.json, and the `model_type` of config.json
+ */
 export function sentencePieceJson(bytes: Uint8Array, config: Fields): TokenizerJson {
   const model = readSentencePiece(bytes);
   const family = familyOf(model, config);
   const { pieces, type, unknownId, bosId, eosId } = model;
   if (type !== 'unigram' && type !== 'bpe')
     throw new Error(`its model_type is ${type}, which isn't implemented; needs unigram or bpe`);
+  if (family === 'xlm-roberta' || family === 'camembert') return fairseqJson(model, family);
   const added: AddedToken[] = pieces.flatMap(({ piece, kind }, id) => {
     if (kind === 'user') return [{ ...specialToken(piece, id), special: false }];
     return kind === 'control' || kind === 'unknown' ? [specialToken(piece, id)] : [];
@@ -68,6 +80,35 @@ export function sentencePieceJson(bytes: Uint8Array, config: Fields): TokenizerJ
   });
 }
 
+// XLM-RoBERTa and CamemBERT were trained with fairseq, which has special tokens of its own before the pieces.
+function fairseqJson(model: SentencePieceModel, family: 'xlm-roberta' | 'camembert'): TokenizerJson {
+  if (model.type !== 'unigram') throw new Error(`its model_type is ${model.type}; ${family}'s is unigram`);
+  const [first, skipped] =
+    family === 'camembert'
+      ? [['<s>NOTUSED', '<pad>', '</s>NOTUSED', '<unk>', '<unk>NOTUSED'], 1]
+      : [['<s>', '<pad>', '</s>', '<unk>'], 3];
+  const vocab = [
+    ...first.map((token): [string, number] => [token, 0]),
+    ...model.pieces.slice(skipped).map(({ piece, score }): [string, number] => [piece, score]),
+    ['<mask>', 0] as [string, number],
+  ];
+  const ids = new Map(vocab.map(([token], id) => [token, id]));
+  const special = (token: string): [string, number] => {
+    const id = ids.get(token);
+    if (id === undefined) throw new Error(`it has no piece ${token}, which ${family} needs`);
+    return [token, id];
+  };
+  const added = ['<s>', '<pad>', '</s>', '<unk>', '<mask>'].map((token) => specialToken(...special(token)));
+  return tokenizerJson({
+    added_tokens: added.map((token) => (token.content === '<mask>' ? { ...token, lstrip: true } : token)).sort(byId),
+    post_processor: around([special('<s>')], [special('</s>')], [special('</s>')]),
+    ...unigramSteps(model),
+    model: { type: 'Unigram', unk_id: 3, vocab, byte_fallback: false },
+  });
+}
+
+const byId = (a: AddedToken, b: AddedToken): number => a.id - b.id;
+
 /** Marian's source.spm, and vocab.json with the ids of both languages' pieces, as a tokenizer.json that encodes sources. */
 export function marianJson(bytes: Uint8Array, ids: unknown, config: Fields): TokenizerJson {
   const model = readSentencePiece(bytes);
@@ -97,28 +138,29 @@ export function marianJson(bytes: Uint8Array, ids: unknown, config: Fields): Tok
     .filter(([token]) => /^>>.+<<$/.test(token))
     .map(([token, id]) => ({ ...specialToken(token, id as number), special: false }));
   return tokenizerJson({
-    added_tokens: [...special, ...languages].sort((a, b) => a.id - b.id),
+    added_tokens: [...special, ...languages].sort(byId),
     post_processor: around([], [['</s>', idOf('</s>')]]),
     ...unigramSteps(model),
     model: { type: 'Unigram', unk_id: idOf('<unk>'), vocab, byte_fallback: false },
   });
 }
 
-// A template with tokens before and after each text.
-function around(before: readonly [string, number][], after: readonly [string, number][]): TokenizerStep | null {
+// A template with tokens before and after each text; before the second of a pair may stand others.
+function around(
+  before: readonly [string, number][],
+  after: readonly [string, number][],
+  between: readonly [string, number][] = before,
+): TokenizerStep | null {
   if (!before.length && !after.length) return null;
-  const token =
-    (type: number) =>
-    ([id]: readonly [string, number]) => ({ SpecialToken: { id, type_id: type } });
-  const text = (id: string, type: number): object[] => [
-    ...before.map(token(type)),
+  const text = (id: string, type: number, first: readonly [string, number][]): object[] => [
+    ...first.map(([name]) => ({ SpecialToken: { id: name, type_id: type } })),
     { Sequence: { id, type_id: type } },
-    ...after.map(token(type)),
+    ...after.map(([name]) => ({ SpecialToken: { id: name, type_id: type } })),
   ];
   return {
     type: 'TemplateProcessing',
-    single: text('A', 0),
-    pair: [...text('A', 0), ...text('B', 0)],
+    single: text('A', 0, before),
+    pair: [...text('A', 0, before), ...text('B', 0, between)],
     special_tokens: Object.fromEntries(
       [...before, ...after].map(([name, id]) => [name, { id: name, ids: [id], tokens: [name] }]),
     ),

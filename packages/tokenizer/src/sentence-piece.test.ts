@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { loadTokenizer } from './load-tokenizer.ts';
 import { llamaLike, unigramLike, writeSentencePiece } from './sentence-piece.fixture.ts';
-import { readSentencePiece } from './sentence-piece.ts';
+import { readSentencePiece, type Piece } from './sentence-piece.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'brickwork-pieces-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -123,6 +123,38 @@ test('Marian: pieces of source.spm with the ids of vocab.json', async () => {
   await expect(loadTokenizer(folder)).rejects.toThrow(
     'vocab.json: the token "<unk>" has the id 0; needs one of its own',
   );
+});
+
+describe('fairseq’s, with special tokens of its own before the pieces', () => {
+  // As in the sentencepiece.bpe.model of these models: <unk>, <s>, </s>, then pieces.
+  const [, , ...words] = unigramLike.pieces;
+  const control = (piece: string): Piece => ({ piece, score: 0, kind: 'control' });
+  const pieces = [{ piece: '<unk>', score: 0, kind: 'unknown' as const }, control('<s>'), control('</s>'), ...words];
+  const model = writeSentencePiece({ ...unigramLike, pieces, ids: [0, 1, 2, -1] });
+  const at = (piece: string): number => pieces.findIndex((one) => one.piece === piece);
+
+  // Ids of transformers' XLMRobertaTokenizer: a piece's place and 1; unknown is 3.
+  test('XLM-RoBERTa', async () => {
+    put({ 'sentencepiece.bpe.model': model, 'config.json': { model_type: 'xlm-roberta' } });
+    const tokenizer = await loadTokenizer(folder);
+    const ids = [at('▁the') + 1, at('▁house') + 1];
+    expect(tokenizer.encode('the house').ids).toEqual([0, ...ids, 2]);
+    expect(tokenizer.encode('the', { textPair: 'house' }).ids).toEqual([0, ids[0], 2, 2, ids[1], 2]);
+    expect(tokenizer.encode('é').ids).toEqual([0, at('▁') + 1, 3, 2]);
+    expect(tokenizer.tokenToId('<mask>')).toBe(pieces.length + 1);
+    expect(tokenizer.encode('the <mask>').ids).toEqual([0, ids[0], pieces.length + 1, 2]);
+  });
+
+  // CamembertTokenizer: a piece's place and 4; <s> is 5 and </s> is 6.
+  test('CamemBERT', async () => {
+    put({
+      'sentencepiece.bpe.model': model,
+      'tokenizer_config.json': { tokenizer_class: 'CamembertTokenizer' },
+    });
+    const tokenizer = await loadTokenizer(folder);
+    expect(tokenizer.encode('the é').ids).toEqual([5, at('▁the') + 4, at('▁') + 4, 3, 6]);
+    expect(tokenizer.tokenToId('<mask>')).toBe(pieces.length + 4);
+  });
 });
 
 describe('refused', () => {
