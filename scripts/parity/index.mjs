@@ -6,6 +6,7 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { architectures } from '@brickwork/transformer';
+import { visionArchitectures } from '@brickwork/vision';
 import { checkCheckpoint, tolerance } from './check-checkpoint.mjs';
 import { showRows } from './show-rows.mjs';
 
@@ -15,6 +16,8 @@ Runs every reference below DIR: folders with expected.json beside a checkpoint (
 beside an adapter and its base (adapter/, base/), and with inputs.safetensors, expected.safetensors and
 grads.safetensors as PyTorch computed them. Prints a row each, and exits with 1 if any fails.
 `;
+
+const known = { ...architectures, ...visionArchitectures };
 
 /** The folders below one that hold a reference, itself included, by name. */
 async function* references(folder) {
@@ -32,7 +35,7 @@ async function* references(folder) {
  */
 export async function* parity(folder, signal) {
   for await (const one of references(resolve(folder)))
-    yield await checkCheckpoint(one, relative(resolve(folder), one) || basename(one), architectures, signal);
+    yield await checkCheckpoint(one, relative(resolve(folder), one) || basename(one), known, signal);
 }
 
 /**
