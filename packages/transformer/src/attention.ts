@@ -11,6 +11,7 @@ import {
   sub,
   sum,
   sumTo,
+  tanh,
   unsqueeze,
   type Tensor,
 } from '@brickwork/graph';
@@ -31,6 +32,8 @@ export interface AttentionOptions {
   readonly mask?: Tensor | null;
   /** Multiplies the scores; 1/√D unless given. */
   readonly scale?: number;
+  /** Scores are kept below this: cap · tanh(score / cap) (Gemma 2); not unless given. */
+  readonly softcap?: number | null;
   /** Probability with which a weight is dropped while training. */
   readonly dropout?: number;
   /** Keys and values that stand before `k` and `v`. */
@@ -70,10 +73,16 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: Atte
     throw new Error(
       `attention: q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)}; needs (B, H, T, D), (B, K, S, D), (B, K, S, E) with H a multiple of K`,
     );
-  const { mask = null, scale = 1 / Math.sqrt(D as number), dropout = 0, past = null } = o;
+  const { mask = null, scale = 1 / Math.sqrt(D as number), dropout = 0, past = null, softcap = null } = o;
   if (q.shape[1] !== k.shape[1]) return grouped(q, k, v, ctx, { ...o, mask, scale });
-  if (past) return withPast(q, k, v, past, ctx, { mask, scale, dropout });
+  if (past) return withPast(q, k, v, past, ctx, { mask, scale, dropout, softcap });
   const scores = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)
+  if (softcap) {
+    const capped = cap(scores, softcap);
+    const weights = softmax(mask ? capped.add(mask) : capped);
+    const dropped = dropoutMask(weights.shape, dropout, ctx);
+    return matmul(dropped ? mul(weights, dropped) : weights, v);
+  }
   const P = softmax(mask ? scores.add(mask) : scores); // (B, H, T, S)
   const keep = dropoutMask(P.shape, dropout, ctx);
   const weights = keep ? mul(P, keep) : P;
@@ -96,12 +105,16 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: Atte
  * engine merges what both compute.
  */
 export function attentionWeights(q: Tensor, k: Tensor, o: AttentionOptions = {}): Tensor {
-  const { mask = null, scale = 1 / Math.sqrt(q.shape[3] as number), past = null } = o;
+  const { mask = null, scale = 1 / Math.sqrt(q.shape[3] as number), past = null, softcap = null } = o;
   const n = Number(q.shape[1]) / Number(k.shape[1]);
   const keys = past ? concat([past.key, k], 2) : k;
-  const scores = matmul(q, n > 1 ? repeatHeads(keys, n) : keys, { transB: true, alpha: scale }); // (B, H, T, S)
+  const all = matmul(q, n > 1 ? repeatHeads(keys, n) : keys, { transB: true, alpha: scale }); // (B, H, T, S)
+  const scores = softcap ? cap(all, softcap) : all;
   return softmax(mask ? scores.add(mask) : scores);
 }
+
+/** x kept between -limit and limit, smoothly: limit · tanh(x / limit). */
+export const cap = (x: Tensor, limit: number): Tensor => mul(tanh(mul(x, 1 / limit)), limit);
 
 // The queries of a group stand one after the other along T, so that each head of keys is read once for all of them.
 // Where T isn't known while tracing, the keys and values are repeated instead.
@@ -133,11 +146,12 @@ function withPast(
   v: Tensor,
   past: Past,
   ctx: Context,
-  { mask, scale, dropout }: { readonly mask: Tensor | null; readonly scale: number; readonly dropout: number },
+  { mask, scale, dropout, softcap }: Required<Pick<AttentionOptions, 'mask' | 'scale' | 'dropout' | 'softcap'>>,
 ): Tensor {
   const before = matmul(q, past.key, { transB: true, alpha: scale }); // (B, H, T, P)
   const now = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)
-  const joined = concat([before, now], 3); // (B, H, T, P+S)
+  const both = concat([before, now], 3); // (B, H, T, P+S)
+  const joined = softcap ? cap(both, softcap) : both;
   const P = softmax(mask ? joined.add(mask) : joined);
   const keep = dropoutMask(P.shape, dropout, ctx);
   const [first, second] = splitLike(keep ? mul(P, keep) : P, [before, now], 3);

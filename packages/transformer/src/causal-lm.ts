@@ -7,10 +7,15 @@ import type { Past } from './attention.ts';
 export interface ForwardOptions {
   /** int64 (B, T); counted from 0 unless given. */
   readonly positions?: Tensor;
-  /** Added to the scores, broadcast to (B, H, T, P+T); the causal mask unless given. */
-  readonly mask?: Tensor;
+  /**
+   * Added to the scores, broadcast to (B, H, T, P+T), or what makes it for layers that see so many positions back; the
+   * causal mask unless given.
+   */
+  readonly mask?: Tensor | ((window: number | null) => Tensor);
   /** int64 (B, T), 1 where there is a token and 0 where there is padding. */
   readonly attentionMask?: Tensor;
+  /** How long each row's text is, int64 (B, 1), for rotary positions that depend on it; the longest of all unless given. */
+  readonly lengths?: Tensor;
   /** Keys and values of earlier tokens, a pair per layer. */
   readonly past?: readonly Past[];
 }
@@ -30,11 +35,11 @@ export interface Hidden {
 /** A decoder-only language model. */
 export interface CausalLM extends Network {
   readonly config: { readonly vocab_size: number };
-  /** How many positions it can see. */
+  /** How many positions it can see; Infinity where its positions stretch with the text. */
   readonly contextLength: number;
   readonly layers: number;
-  /** How many positions back a token sees, itself included; all where null or left out. */
-  readonly slidingWindow?: number | null;
+  /** How many positions back a token sees in each layer, itself included; all where null. */
+  readonly windows: readonly (number | null)[];
   /** Heads of keys and values, and the width of each. */
   readonly cacheHeads: number;
   readonly headWidth: number;
@@ -50,4 +55,5 @@ export interface CausalLM extends Network {
 }
 
 /** Whether a network is a decoder-only language model. */
-export const isCausalLM = (network: Network): network is CausalLM => 'head' in network && 'forward' in network && 'cacheHeads' in network;
+export const isCausalLM = (network: Network): network is CausalLM =>
+  'head' in network && 'forward' in network && 'cacheHeads' in network;

@@ -1,19 +1,32 @@
 // What a causal language model takes and gives by name, as Hugging Face's models do.
 import { equal, reshapeLike, where, concat, constant, slice, type Tensor } from '@brickwork/graph';
-import { crossEntropy, type Context, type NetworkInput, type Outputs } from '@brickwork/nn';
+import { crossEntropy, ignoreIndex, type Context, type NetworkInput, type Outputs } from '@brickwork/nn';
 import type { CausalLM, Hidden } from './causal-lm.ts';
 import { nextLabels } from './next-token-loss.ts';
 
-const tokens = { dtype: 'int64', shape: ['B', 'T'] } as const;
-const optional = { ...tokens, optional: true } as const;
-
-/** Token ids; a mask that is 0 at padding; positions other than 0, 1, 2, …; and what the loss is of. */
-export const causalInputs: Readonly<Record<string, NetworkInput>> = {
-  input_ids: tokens,
+/** Token ids below `vocabulary`; a mask that is 0 at padding; and positions other than 0, 1, 2, …. */
+export const decoderInputs = (vocabulary: number): Readonly<Record<string, NetworkInput>> => ({
+  input_ids: { dtype: 'int64', shape: ['B', 'T'], ids: { count: vocabulary } },
   attention_mask: optional,
   position_ids: optional,
-  labels: optional,
-};
+});
+const optional = { dtype: 'int64', shape: ['B', 'T'], optional: true } as const;
+
+/** {@link decoderInputs}, and the tokens that the loss is of. */
+export const causalInputs = (vocabulary: number): Readonly<Record<string, NetworkInput>> => ({
+  ...decoderInputs(vocabulary),
+  labels: { ...optional, ids: { count: vocabulary, except: ignoreIndex } },
+});
+
+/** One pass through a decoder's blocks with the inputs of {@link decoderInputs}. */
+export function decode(
+  model: Pick<CausalLM, 'forward'>,
+  inputs: Readonly<Record<string, Tensor>>,
+  ctx: Context,
+): Hidden {
+  const { input_ids: ids, attention_mask: attentionMask, position_ids: positions } = inputs;
+  return model.forward(ids!, ctx, { ...(attentionMask && { attentionMask }), ...(positions && { positions }) });
+}
 
 /** `hidden_states.0` (embeddings) to `hidden_states.L` (after the last norm), and `attentions.0` to `attentions.L-1`. */
 export function layerOutputs({ all, attentions }: Pick<Hidden, 'all' | 'attentions'>): Outputs {
@@ -31,8 +44,8 @@ export function layerOutputs({ all, attentions }: Pick<Hidden, 'all' | 'attentio
  * padding and for labels of -100.
  */
 export function causalOutputs(model: CausalLM, inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
-  const { input_ids: ids, attention_mask: attentionMask, position_ids: positions, labels } = inputs;
-  const hidden = model.forward(ids!, ctx, { ...(attentionMask && { attentionMask }), ...(positions && { positions }) });
+  const { input_ids: ids, attention_mask: attentionMask, labels } = inputs;
+  const hidden = decode(model, inputs, ctx);
   const logits = once(() => model.head(hidden.last));
   return {
     logits,

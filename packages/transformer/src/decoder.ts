@@ -1,13 +1,15 @@
 // Runs a causal language model token by token: the prompt in one pass, then one token a step against a cache of keys and
 // values that lives here, outside the graph, so that a step returns only what is new.
-import { concat, gather, input, squeeze, unsqueeze, type Tensor } from '@brickwork/graph';
+import { concat, constant, input, squeeze, unsqueeze, type Tensor } from '@brickwork/graph';
 import { evaluating, parameters } from '@brickwork/nn';
 import { compile, hostTensor, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
 import type { Past } from './attention.ts';
 import { masked } from './attention.ts';
 import type { CausalLM } from './causal-lm.ts';
 import type { Decoder } from './generation/decoder.ts';
+import { takeTokens } from './take-tokens.ts';
 
+const one = constant(BigInt64Array.of(1n), []);
 /** Slots by which the cache grows. */
 const page = 64;
 
@@ -51,9 +53,9 @@ export class CachedDecoder implements Decoder {
     });
     const ids = new BigInt64Array(B * T);
     prompts.forEach((prompt, row) => prompt.forEach((id, t) => (ids[row * T + t] = BigInt(id))));
-    const rows = BigInt64Array.from(prompts, (p, row) => BigInt(row * T + p.length - 1));
+    const ends = BigInt64Array.from(prompts, (p) => BigInt(p.length - 1));
     this.#prefill ??= this.#compile(tracePrefill(this.#model));
-    const out = await (await this.#prefill).run({ input_ids: hostTensor(ids, [B, T]), rows: hostTensor(rows, [B]) });
+    const out = await (await this.#prefill).run({ input_ids: hostTensor(ids, [B, T]), ends: hostTensor(ends, [B, 1]) });
     this.#lengths = prompts.map(() => 0);
     this.#capacity = 0;
     this.#cache = [];
@@ -77,17 +79,18 @@ export class CachedDecoder implements Decoder {
     this.#reserve(longest + 1);
     const { layers, cacheHeads: H, headWidth: D } = this.#model;
     const P = this.#capacity;
-    const mask = new Float32Array(B * (P + 1));
-    const { slidingWindow } = this.#model;
-    this.#lengths.forEach((length, row) => {
-      mask.fill(masked, row * (P + 1) + length, row * (P + 1) + P);
-      if (slidingWindow) mask.fill(masked, row * (P + 1), row * (P + 1) + Math.max(0, length - slidingWindow + 1));
-    });
     const feeds: Record<string, HostTensor> = {
       input_ids: hostTensor(BigInt64Array.from(ids, BigInt), [B, 1]),
       positions: hostTensor(BigInt64Array.from(this.#lengths, BigInt), [B, 1]),
-      mask: hostTensor(mask, [B, 1, 1, P + 1]),
     };
+    for (const window of new Set(this.#model.windows)) {
+      const mask = new Float32Array(B * (P + 1));
+      this.#lengths.forEach((length, row) => {
+        mask.fill(masked, row * (P + 1) + length, row * (P + 1) + P);
+        if (window) mask.fill(masked, row * (P + 1), row * (P + 1) + Math.max(0, length - window + 1));
+      });
+      feeds[maskName(window)] = hostTensor(mask, [B, 1, 1, P + 1]);
+    }
     for (let layer = 0; layer < layers; layer++) {
       feeds[`past.${layer}.key`] = hostTensor(this.#cache[2 * layer]!, [B, H, P, D]);
       feeds[`past.${layer}.value`] = hostTensor(this.#cache[2 * layer + 1]!, [B, H, P, D]);
@@ -179,14 +182,17 @@ const joined = (present: readonly Past[]): Tensor =>
     0,
   );
 
-/** The graph of the first pass: input_ids (B, T) and which rows of (B T) to give logits for. */
+// The mask of the layers that see so many positions back.
+const maskName = (window: number | null): string => (window === null ? 'mask' : `mask.${window}`);
+
+/** The graph of the first pass: input_ids (B, T) and where each row ends (B, 1), whose logits are given. */
 function tracePrefill(model: CausalLM): Record<string, Tensor> {
   parameters(model);
   const ids = input('input_ids', ['B', 'T'], 'int64');
-  const rows = input('rows', ['N'], 'int64');
-  const { last, present } = model.forward(ids, evaluating());
-  const C = last.shape.at(-1)!;
-  return { logits: model.head(gather(last.reshape([-1, C]), rows)), present: joined(present) };
+  const ends = input('ends', ['B', 1], 'int64');
+  const { last, present } = model.forward(ids, evaluating(), { lengths: ends.add(one) });
+  const hidden = takeTokens(last, squeeze(ends, 1)); // (B, C)
+  return { logits: model.head(hidden), present: joined(present) };
 }
 
 /** The graph of every further token: input_ids (B, 1) against P cached positions. */
@@ -197,9 +203,12 @@ function traceDecode(model: CausalLM): Record<string, Tensor> {
     const side = (name: string): Tensor => input(`past.${layer}.${name}`, ['B', H, 'P', D]);
     return { key: side('key'), value: side('value') };
   });
+  const positions = input('positions', ['B', 1], 'int64');
+  const masks = new Map([...new Set(model.windows)].map((w) => [w, input(maskName(w), ['B', 1, 1, 'P+1'])]));
   const { last, present } = model.forward(input('input_ids', ['B', 1], 'int64'), evaluating(), {
-    positions: input('positions', ['B', 1], 'int64'),
-    mask: input('mask', ['B', 1, 1, 'P+1']),
+    positions,
+    lengths: positions.add(one),
+    mask: (window) => masks.get(window)!,
     past,
   });
   return { logits: model.head(squeeze(last, 1)), present: joined(present) };

@@ -1,6 +1,7 @@
 // Which positions may look at which: additive masks of 0 and a large negative number.
 import { cast, constant, greater, less, range, sizeOf, sub, unsqueeze, where, type Tensor } from '@brickwork/graph';
 import { masked } from './attention.ts';
+import type { ForwardOptions } from './causal-lm.ts';
 
 /** Position i sees positions up to i: (T, T), for the T positions of axis `axis` of `x`. */
 export function causalMask(x: Tensor, axis: number): Tensor {
@@ -33,4 +34,25 @@ export function slidingMask(x: Tensor, axis: number, window: number | null): Ten
 export function paddingMask(attentionMask: Tensor): Tensor {
   const hidden = sub(1, cast(attentionMask, 'float32')); // (B, S)
   return unsqueeze(unsqueeze(hidden.mul(masked), 1), 1); // (B, 1, 1, S)
+}
+
+/**
+ * What makes the masks of a decoder's layers, by how many positions back they see (all where null), for ids (B, T). Layers
+ * with equal windows share one.
+ */
+export function layerMasks(
+  ids: Tensor,
+  { mask, attentionMask }: Pick<ForwardOptions, 'mask' | 'attentionMask'>,
+): (window: number | null) => Tensor {
+  const known = new Map<number | null, Tensor>();
+  const padding = attentionMask && paddingMask(attentionMask);
+  return (window) => {
+    let found = known.get(window);
+    if (!found) {
+      found = typeof mask === 'function' ? mask(window) : (mask ?? slidingMask(ids, 1, window));
+      if (padding) found = found.add(padding);
+      known.set(window, found);
+    }
+    return found;
+  };
 }

@@ -56,10 +56,11 @@ test('yarn: pairs that turn more than 32 times in the old context stay, fewer th
 });
 
 test.each([
-  [{ type: 'longrope' }, /type "longrope" is not implemented; there are linear, dynamic, llama3, yarn/],
+  [{ type: 'su' }, /type "su" is not implemented; there are linear, dynamic, llama3, yarn, longrope/],
+  [{ type: 'longrope' }, /short_factor is undefined; longrope needs 4 numbers/],
   [{ type: 'linear' }, /factor is undefined; linear needs a number above 0/],
   [{ type: 'linear', factor: -1 }, /factor is -1/],
-  [{ type: 'yarn', factor: 2, mscale: 1 }, /mscale of yarn is not implemented/],
+  [{ type: 'yarn', factor: 2, truncate: 1 }, /truncate is 1; yarn needs true or false/],
 ])('rope_scaling %j is refused', (scaling, message) => {
   expect(() => frequencies(8, 10000, scaling)).toThrow(message);
 });
@@ -87,8 +88,8 @@ test('channels i and i + D/2 turn as one complex number, by the position given o
     [0, 1, 15],
   ];
   const program = await compile({
-    given: rotate(x, rotation(rotary, ids, positions)),
-    counted: rotate(x, rotation(rotary, ids, null)),
+    given: rotate(x, rotation(rotary, ids, { positions })),
+    counted: rotate(x, rotation(rotary, ids)),
   });
   const tensor = hostTensor(data, [B, H, T, D]);
   const out = await program.run({
@@ -101,7 +102,7 @@ test('channels i and i + D/2 turn as one complex number, by the position given o
     [0, 1, 2],
   ];
   turned(counting, out['counted']!.data as Float32Array);
-  const dynamic = await compile({ counted: rotate(input('x', ['B', H, 'T', D]), rotation(rotary, named, null)) });
+  const dynamic = await compile({ counted: rotate(input('x', ['B', H, 'T', D]), rotation(rotary, named)) });
   const again = await dynamic.run({ x: tensor, named: hostTensor(new BigInt64Array(B * T), [B, T]) });
   turned(counting, again['counted']!.data as Float32Array);
   await program.dispose();

@@ -17,7 +17,7 @@ export function throughBlocks<B>(
   x: Tensor,
   blocks: readonly B[],
   past: readonly Past[] | undefined,
-  run: (block: B, x: Tensor, past: Past | null) => BlockOutput,
+  run: (block: B, x: Tensor, past: Past | null, layer: number) => BlockOutput,
   norm: { forward(x: Tensor): Tensor },
 ): Hidden {
   const inputs: Tensor[] = [];
@@ -25,7 +25,7 @@ export function throughBlocks<B>(
   const attentions: (() => Tensor)[] = [];
   blocks.forEach((block, layer) => {
     inputs.push(x);
-    const out = run(block, x, past?.[layer] ?? null);
+    const out = run(block, x, past?.[layer] ?? null, layer);
     x = out.x;
     present.push(out.present);
     attentions.push(out.weights);

@@ -40,7 +40,7 @@ export class WithVirtualTokens implements Network {
     this.#model = network;
     this.#n = n;
     this.#isPrefix = peft_type === 'PREFIX_TUNING';
-    if (this.#isPrefix && network.slidingWindow)
+    if (this.#isPrefix && network.windows.some((window) => window !== null))
       throw new Error('adapter: PREFIX_TUNING of a model with sliding windows is not implemented; use LORA or IA3');
     const embedding = tokenEmbedding(network);
     const width = this.#isPrefix

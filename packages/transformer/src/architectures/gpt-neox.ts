@@ -1,16 +1,16 @@
 // GPT-NeoX (Black et al., 2022; Pythia, Biderman et al., 2023): attention and feed-forward side by side on one residual,
 // and rotary positions on a part of each head's channels.
-import { concat, matmul, show, slice, type Tensor } from '@brickwork/graph';
-import { activation, dropout, Embedding, LayerNorm, Linear, normal, parameter } from '@brickwork/nn';
-import type { Activation, Context, Parameter, Outputs } from '@brickwork/nn';
-import type { Architecture } from '../architecture.ts';
+import { concat, slice, type Tensor } from '@brickwork/graph';
+import { activation, dropout, Embedding, LayerNorm, Linear, normal } from '@brickwork/nn';
+import type { Activation, Context, Parameter } from '@brickwork/nn';
+import type { Architecture, Config } from '../architecture.ts';
 import { attention, attentionWeights, type AttentionOutput, type Past } from '../attention.ts';
-import { causalInputs, causalOutputs } from '../causal-outputs.ts';
-import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
+import { headClasses } from '../causal-heads.ts';
+import type { ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
-import { causalMask, paddingMask } from '../mask.ts';
-import { nextTokenLoss } from '../next-token-loss.ts';
-import { rotaryFrequencies, rotate, rotation, type RotaryFrequencies, type Rotation } from '../rope.ts';
+import { checkLength, DecoderBody, LanguageModel, languageHead } from '../decoder-body.ts';
+import { layerMasks } from '../mask.ts';
+import { readRope, rotaryFrequencies, rotate, rotation, type RotaryFrequencies, type Rotation } from '../rope.ts';
 import { throughBlocks, type BlockOutput } from '../through-blocks.ts';
 
 /** The fields of config.json that change the computation, with Hugging Face's defaults. */
@@ -131,25 +131,22 @@ class Block {
   }
 }
 
-class GPTNeoXModel {
+/** GPT-NeoX without a head. */
+export class GPTNeoXModel extends DecoderBody<GPTNeoXConfig> {
   readonly embed_in: Embedding;
   readonly layers: readonly Block[];
   readonly final_layer_norm: LayerNorm;
-  constructor(c: GPTNeoXConfig, turning: number) {
-    this.embed_in = new Embedding(c.vocab_size, c.hidden_size, normal(c.initializer_range));
-    this.layers = Array.from({ length: c.num_hidden_layers }, () => new Block(c, turning));
-    this.final_layer_norm = new LayerNorm(c.hidden_size, { epsilon: c.layer_norm_eps });
-  }
-}
-
-/** GPT-NeoX with its language-model head, in Hugging Face's weight names. */
-export class GPTNeoXForCausalLM implements CausalLM {
-  readonly config: GPTNeoXConfig;
-  readonly gpt_neox: GPTNeoXModel;
-  readonly embed_out: { readonly weight: Parameter };
-  readonly #frequencies: RotaryFrequencies;
-  constructor(config: Readonly<Record<string, unknown>>) {
-    const c = readConfig('gpt_neox', config, defaults, { aliases: { rotary_emb_base: 'rope_theta' } });
+  readonly #rotary: RotaryFrequencies;
+  constructor(config: Config) {
+    // Newer configurations say the share that turns among the other things about positions.
+    const { partial_rotary_factor: part, ...rope } = (config['rope_parameters'] ?? {}) as Config;
+    const { partial_rotary_factor: share = part, ...others } = config;
+    const given = {
+      ...others,
+      ...(share !== undefined && { rotary_pct: share }),
+      ...(Object.keys(rope).length && { rope_parameters: rope }),
+    };
+    const c = readConfig('gpt_neox', given, defaults, { aliases: { rotary_emb_base: 'rope_theta' } });
     const D = c.hidden_size / c.num_attention_heads;
     const turning = Math.floor(D * c.rotary_pct);
     if (!Number.isInteger(D))
@@ -160,69 +157,72 @@ export class GPTNeoXForCausalLM implements CausalLM {
       throw new Error(
         `gpt_neox config: rotary_pct ${c.rotary_pct} of ${D} channels turns ${turning}; needs an even number from 2`,
       );
-    this.config = c;
-    this.#frequencies = rotaryFrequencies(turning, {
+    // The older name of the base counts where both are there.
+    const base = { ...given, ...(config['rotary_emb_base'] !== undefined && { rope_theta: c.rotary_emb_base }) };
+    const { theta, ...read } = readRope('gpt_neox', base, {
       theta: c.rotary_emb_base,
-      scaling: (config['rope_scaling'] ?? null) as Readonly<Record<string, unknown>> | null,
       context: c.max_position_embeddings,
     });
-    this.gpt_neox = new GPTNeoXModel(c, turning);
-    const { weight } = this.gpt_neox.embed_in;
-    this.embed_out = {
-      weight: c.tie_word_embeddings ? weight : parameter([c.vocab_size, c.hidden_size], normal(c.initializer_range)),
-    };
-  }
-  readonly inputs: CausalLM['inputs'] = causalInputs;
-  get contextLength(): number {
-    return this.config.max_position_embeddings;
-  }
-  get layers(): number {
-    return this.config.num_hidden_layers;
-  }
-  get cacheHeads(): number {
-    return this.config.num_attention_heads;
-  }
-  get headWidth(): number {
-    return this.config.hidden_size / this.config.num_attention_heads;
+    const rotary = rotaryFrequencies(turning, { theta, ...read });
+    super(
+      { ...c, rotary_emb_base: theta },
+      {
+        contextLength: rotary.reach,
+        layers: c.num_hidden_layers,
+        windows: Array<null>(c.num_hidden_layers).fill(null),
+        cacheHeads: c.num_attention_heads,
+        headWidth: D,
+        width: c.hidden_size,
+      },
+    );
+    this.#rotary = rotary;
+    this.embed_in = new Embedding(c.vocab_size, c.hidden_size, normal(c.initializer_range));
+    this.layers = Array.from({ length: c.num_hidden_layers }, () => new Block(c, turning));
+    this.final_layer_norm = new LayerNorm(c.hidden_size, { epsilon: c.layer_norm_eps });
   }
 
   forward(ids: Tensor, ctx: Context, o: ForwardOptions = {}): Hidden {
-    const { embed_in, layers, final_layer_norm } = this.gpt_neox;
-    if (ids.rank !== 2) throw new Error(`gpt_neox: ids ${show(ids.shape)}; needs (B, T)`);
-    const T = ids.shape[1]!;
-    if (typeof T === 'number' && T > this.contextLength)
-      throw new Error(
-        `gpt_neox: a sequence of ${T} tokens, but max_position_embeddings is ${this.contextLength}; cut it`,
-      );
-    let mask = o.mask ?? causalMask(ids, 1);
-    if (o.attentionMask) mask = mask.add(paddingMask(o.attentionMask));
-    const at = rotation(this.#frequencies, ids, o.positions ?? null);
-    const x = dropout(embed_in.forward(ids), this.config.hidden_dropout, ctx); // (B, T, C)
+    checkLength('gpt_neox', ids, this.shape.contextLength);
+    const mask = layerMasks(ids, o)(null);
+    const at = rotation(this.#rotary, ids, o);
+    const x = dropout(this.embed_in.forward(ids), this.config.hidden_dropout, ctx); // (B, T, C)
     return throughBlocks(
       x,
-      layers,
+      this.layers,
       o.past,
       (block, input, past) => block.forward(input, ctx, at, mask, past),
-      final_layer_norm,
+      this.final_layer_norm,
     );
   }
+}
 
-  head(hidden: Tensor): Tensor {
-    return matmul(hidden, this.embed_out.weight, { transB: true }); // (…, V)
-  }
-
-  trace(inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
-    return causalOutputs(this, inputs, ctx);
-  }
-
-  loss(hidden: Tensor, labels: Tensor, o: { readonly shift?: boolean } = {}): Tensor {
-    return nextTokenLoss(hidden, this.embed_out.weight, labels, o);
+/** GPT-NeoX with its language-model head, in Hugging Face's weight names. */
+export class GPTNeoXForCausalLM extends LanguageModel<GPTNeoXConfig> {
+  readonly gpt_neox: GPTNeoXModel;
+  readonly embed_out: { readonly weight: Parameter };
+  constructor(config: Config) {
+    const body = new GPTNeoXModel(config);
+    const head = languageHead(body.embed_in, body.config);
+    super(body, head);
+    this.gpt_neox = body;
+    this.embed_out = head;
   }
 }
 
 /** GPT-NeoX's and Pythia's checkpoints. */
 export const gptNeoX: Architecture = {
-  classes: { GPTNeoXForCausalLM: (config) => new GPTNeoXForCausalLM(config) },
+  classes: {
+    GPTNeoXForCausalLM: (config) => new GPTNeoXForCausalLM(config),
+    GPTNeoXModel: (config) => new GPTNeoXModel(config),
+    ...headClasses({
+      name: 'gpt_neox',
+      prefix: 'GPTNeoX',
+      body: (config) => new GPTNeoXModel(config),
+      bodyName: 'gpt_neox',
+      spanBodyName: 'gpt_neox',
+      tokenScore: 'classifier',
+    }),
+  },
   prefix: 'gpt_neox.',
   // Old checkpoints carry the causal mask and the frequencies as buffers.
   sanitize: (name) => (/\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/.test(name) ? null : name),

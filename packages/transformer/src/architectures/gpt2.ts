@@ -1,14 +1,14 @@
 // GPT-2 (Radford et al., 2019): a pre-norm Transformer decoder with learned positions and a tied head.
-import { matmul, range, show, sizeOf, slice, split, squeeze, type Tensor } from '@brickwork/graph';
-import { activation, Conv1D, dropout, Embedding, LayerNorm, normal, parameter } from '@brickwork/nn';
-import type { Activation, Context, Parameter, Outputs } from '@brickwork/nn';
-import type { Architecture } from '../architecture.ts';
+import { range, sizeOf, slice, split, squeeze, type Tensor } from '@brickwork/graph';
+import { activation, Conv1D, dropout, Embedding, LayerNorm, normal } from '@brickwork/nn';
+import type { Activation, Context, Parameter } from '@brickwork/nn';
+import type { Architecture, Config } from '../architecture.ts';
 import { attention, attentionWeights, type AttentionOutput, type Past } from '../attention.ts';
-import { causalInputs, causalOutputs } from '../causal-outputs.ts';
-import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
+import { headClasses } from '../causal-heads.ts';
+import type { ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
-import { causalMask, paddingMask } from '../mask.ts';
-import { nextTokenLoss } from '../next-token-loss.ts';
+import { checkLength, DecoderBody, LanguageModel, languageHead } from '../decoder-body.ts';
+import { layerMasks } from '../mask.ts';
 import { throughBlocks, type BlockOutput } from '../through-blocks.ts';
 
 /** The fields of config.json that change the computation, with Hugging Face's defaults. */
@@ -111,25 +111,13 @@ class Block {
   }
 }
 
-class GPT2Model {
+/** GPT-2 without a head. */
+export class GPT2Model extends DecoderBody<GPT2Config> {
   readonly wte: Embedding;
   readonly wpe: Embedding;
   readonly h: readonly Block[];
   readonly ln_f: LayerNorm;
-  constructor(c: GPT2Config) {
-    this.wte = new Embedding(c.vocab_size, c.n_embd, normal(c.initializer_range));
-    this.wpe = new Embedding(c.n_positions, c.n_embd, normal(c.initializer_range));
-    this.h = Array.from({ length: c.n_layer }, (_, layer) => new Block(c, layer));
-    this.ln_f = new LayerNorm(c.n_embd, { epsilon: c.layer_norm_epsilon });
-  }
-}
-
-/** GPT-2 with its language-model head, in Hugging Face's weight names. */
-export class GPT2LMHeadModel implements CausalLM {
-  readonly config: GPT2Config;
-  readonly transformer: GPT2Model;
-  readonly lm_head: { readonly weight: Parameter };
-  constructor(config: Readonly<Record<string, unknown>>) {
+  constructor(config: Config) {
     const c = readConfig('gpt2', config, defaults, {
       aliases: {
         n_positions: 'max_position_embeddings',
@@ -142,37 +130,25 @@ export class GPT2LMHeadModel implements CausalLM {
     });
     if (c.n_embd % c.n_head)
       throw new Error(`gpt2 config: n_embd ${c.n_embd} doesn't divide into ${c.n_head} heads (n_head)`);
-    this.config = c;
-    this.transformer = new GPT2Model(c);
-    const { weight } = this.transformer.wte;
-    this.lm_head = {
-      weight: c.tie_word_embeddings ? weight : parameter([c.vocab_size, c.n_embd], normal(c.initializer_range)),
-    };
-  }
-  readonly inputs: CausalLM['inputs'] = causalInputs;
-  get contextLength(): number {
-    return this.config.n_positions;
-  }
-  get layers(): number {
-    return this.config.n_layer;
-  }
-  get cacheHeads(): number {
-    return this.config.n_head;
-  }
-  get headWidth(): number {
-    return this.config.n_embd / this.config.n_head;
+    super(c, {
+      contextLength: c.n_positions,
+      layers: c.n_layer,
+      windows: Array<null>(c.n_layer).fill(null),
+      cacheHeads: c.n_head,
+      headWidth: c.n_embd / c.n_head,
+      width: c.n_embd,
+    });
+    this.wte = new Embedding(c.vocab_size, c.n_embd, normal(c.initializer_range));
+    this.wpe = new Embedding(c.n_positions, c.n_embd, normal(c.initializer_range));
+    this.h = Array.from({ length: c.n_layer }, (_, layer) => new Block(c, layer));
+    this.ln_f = new LayerNorm(c.n_embd, { epsilon: c.layer_norm_epsilon });
   }
 
   forward(ids: Tensor, ctx: Context, o: ForwardOptions = {}): Hidden {
-    const { wte, wpe, h, ln_f } = this.transformer;
+    const { wte, wpe, h, ln_f } = this;
+    checkLength('gpt2', ids, this.config.n_positions, 'n_positions');
+    const mask = layerMasks(ids, o)(null);
     const T = ids.shape[1]!;
-    if (ids.rank !== 2) throw new Error(`gpt2: ids ${show(ids.shape)}; needs (B, T)`);
-    if (typeof T === 'number' && T > this.contextLength)
-      throw new Error(
-        `gpt2: a sequence of ${T} tokens, but n_positions is ${this.contextLength}; cut it or train with more positions`,
-      );
-    let mask = o.mask ?? causalMask(ids, 1);
-    if (o.attentionMask) mask = mask.add(paddingMask(o.attentionMask));
     const positions = o.positions
       ? wpe.forward(o.positions) // (B, T, C)
       : typeof T === 'number'
@@ -181,23 +157,35 @@ export class GPT2LMHeadModel implements CausalLM {
     const x = dropout(wte.forward(ids).add(positions), this.config.embd_pdrop, ctx); // (B, T, C)
     return throughBlocks(x, h, o.past, (block, input, past) => block.forward(input, ctx, mask, past), ln_f);
   }
+}
 
-  head(hidden: Tensor): Tensor {
-    return matmul(hidden, this.lm_head.weight, { transB: true }); // (…, V)
-  }
-
-  trace(inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
-    return causalOutputs(this, inputs, ctx);
-  }
-
-  loss(hidden: Tensor, labels: Tensor, o: { readonly shift?: boolean } = {}): Tensor {
-    return nextTokenLoss(hidden, this.lm_head.weight, labels, o);
+/** GPT-2 with its language-model head, in Hugging Face's weight names. */
+export class GPT2LMHeadModel extends LanguageModel<GPT2Config> {
+  readonly transformer: GPT2Model;
+  readonly lm_head: { readonly weight: Parameter };
+  constructor(config: Config) {
+    const transformer = new GPT2Model(config);
+    const head = languageHead(transformer.wte, transformer.config);
+    super(transformer, head);
+    this.transformer = transformer;
+    this.lm_head = head;
   }
 }
 
 /** GPT-2's checkpoints. */
 export const gpt2: Architecture = {
-  classes: { GPT2LMHeadModel: (config) => new GPT2LMHeadModel(config) },
+  classes: {
+    GPT2LMHeadModel: (config) => new GPT2LMHeadModel(config),
+    GPT2Model: (config) => new GPT2Model(config),
+    ...headClasses({
+      name: 'gpt2',
+      prefix: 'GPT2',
+      body: (config) => new GPT2Model(config),
+      bodyName: 'transformer',
+      spanBodyName: 'transformer',
+      tokenScore: 'classifier',
+    }),
+  },
   prefix: 'transformer.',
   // Old checkpoints carry the causal mask as a buffer.
   sanitize: (name) => (/\.attn\.(masked_)?bias$/.test(name) ? null : name),

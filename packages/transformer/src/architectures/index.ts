@@ -11,7 +11,9 @@ import { marian } from './marian.ts';
 import { mistral } from './mistral.ts';
 import { modernbert } from './modernbert.ts';
 import { qwen2 } from './qwen2.ts';
+import { qwen3 } from './qwen3.ts';
 import { camembert, roberta, xlmRoberta } from './roberta.ts';
+import { smollm3 } from './smollm3.ts';
 import { mt5, t5, umt5 } from './t5.ts';
 import { transformer } from './transformer.ts';
 
@@ -29,7 +31,9 @@ export const architectures: Readonly<Record<string, Architecture>> = {
   modernbert,
   mt5,
   qwen2,
+  qwen3,
   roberta,
+  smollm3,
   t5,
   transformer,
   umt5,

@@ -40,9 +40,9 @@ test('biases are where the architecture has them', () => {
 });
 
 test('Mistral’s window is 4096 unless given, and none where null', () => {
-  expect(new MistralForCausalLM(small).slidingWindow).toBe(4096);
-  expect(new MistralForCausalLM({ ...small, sliding_window: 3 }).slidingWindow).toBe(3);
-  expect(new MistralForCausalLM({ ...small, sliding_window: null }).slidingWindow).toBe(null);
+  expect(new MistralForCausalLM(small).windows).toEqual([4096]);
+  expect(new MistralForCausalLM({ ...small, sliding_window: 3 }).windows).toEqual([3]);
+  expect(new MistralForCausalLM({ ...small, sliding_window: null }).windows).toEqual([null]);
 });
 
 test.each([
@@ -54,12 +54,16 @@ test.each([
   expect(() => new LlamaForCausalLM({ ...small, ...option })).toThrow(message);
 });
 
-test('Qwen2 with layers that slide is refused', () => {
-  const config = { ...small, use_sliding_window: true, max_window_layers: 0 };
-  expect(() => new Qwen2ForCausalLM({ ...config, max_window_layers: 1 })).not.toThrow();
-  expect(() => new Qwen2ForCausalLM({ ...config, num_hidden_layers: 2, max_window_layers: 1 })).toThrow(
-    /max_window_layers 1 of 2 is not implemented/,
-  );
+test('Qwen2’s layers from max_window_layers on slide, or those that layer_types names', () => {
+  const sizes = { ...small, num_hidden_layers: 3, sliding_window: 4 };
+  const windows = (option: object): unknown => new Qwen2ForCausalLM({ ...sizes, ...option }).windows;
+  expect(windows({ max_window_layers: 0 })).toEqual([null, null, null]);
+  expect(windows({ use_sliding_window: true })).toEqual([null, null, null]);
+  expect(windows({ use_sliding_window: true, max_window_layers: 1 })).toEqual([null, 4, 4]);
+  const layer_types = ['sliding_attention', 'full_attention', 'sliding_attention'];
+  expect(windows({ use_sliding_window: true, layer_types })).toEqual([4, null, 4]);
+  expect(() => windows({ layer_types: ['full_attention'] })).toThrow(/needs a type for each of 3 layers/);
+  expect(() => windows({ layer_types: Array(3).fill('chunked_attention') })).toThrow(/there are full_attention and/);
 });
 
 test('a sequence longer than the context is refused while tracing', () => {

@@ -1,15 +1,15 @@
 // Llama (Touvron et al., 2023; 2 and 3 after it): RMSNorm, rotary positions, grouped queries, a gated feed-forward.
-import { matmul, show, type Tensor } from '@brickwork/graph';
-import { activation, Embedding, Linear, normal, parameter, RMSNorm } from '@brickwork/nn';
-import type { Activation, Context, Parameter, Outputs } from '@brickwork/nn';
-import type { Architecture } from '../architecture.ts';
+import type { Tensor } from '@brickwork/graph';
+import { activation, Embedding, Linear, normal, RMSNorm } from '@brickwork/nn';
+import type { Activation, Context, Parameter } from '@brickwork/nn';
+import type { Architecture, Config } from '../architecture.ts';
 import { attention, attentionWeights, type AttentionOutput, type Past } from '../attention.ts';
-import { causalInputs, causalOutputs } from '../causal-outputs.ts';
-import type { CausalLM, ForwardOptions, Hidden } from '../causal-lm.ts';
+import { headClasses } from '../causal-heads.ts';
+import type { ForwardOptions, Hidden } from '../causal-lm.ts';
 import { readConfig } from '../config.ts';
-import { paddingMask, slidingMask } from '../mask.ts';
-import { nextTokenLoss } from '../next-token-loss.ts';
-import { rotaryFrequencies, rotate, rotation, type RotaryFrequencies, type Rotation } from '../rope.ts';
+import { checkLength, DecoderBody, LanguageModel, languageHead } from '../decoder-body.ts';
+import { layerMasks } from '../mask.ts';
+import { readRope, rotaryFrequencies, rotate, rotation, type RotaryFrequencies, type Rotation } from '../rope.ts';
 import { throughBlocks, type BlockOutput } from '../through-blocks.ts';
 
 /** The fields of config.json that change the computation, with Hugging Face's defaults. */
@@ -54,37 +54,54 @@ export const llamaDefaults: LlamaConfig = {
 };
 
 /** What the models that grew out of Llama change. */
-export interface LlamaVariant {
+export interface LlamaFamily {
+  /** The `model_type`. */
   readonly name: string;
-  /** Biases of the queries', keys' and values' projections, and of the output's. */
-  readonly biases: { readonly qkv: boolean; readonly output: boolean };
-  /** How many positions back a token sees, itself included; all where null. */
-  readonly window: number | null;
+  readonly defaults: LlamaConfig;
+  /** Biases of the queries', keys' and values' projections, and of the output's; `attention_bias` unless given. */
+  readonly biases?: { readonly qkv: boolean; readonly output: boolean };
+  /** Whether each head's queries and keys are normed before they turn. */
+  readonly headNorms?: boolean;
+  /** How many positions back each layer sees, itself included; all where null. */
+  readonly windows?: (config: Config, c: LlamaConfig) => (number | null)[];
+  /** Whether each layer's queries and keys turn by their positions; all do unless given. */
+  readonly turns?: (config: Config, c: LlamaConfig) => boolean[];
 }
+const family: LlamaFamily = { name: 'llama', defaults: llamaDefaults };
 
 class Attention {
   readonly q_proj: Linear;
   readonly k_proj: Linear;
   readonly v_proj: Linear;
   readonly o_proj: Linear;
+  readonly q_norm: RMSNorm | null;
+  readonly k_norm: RMSNorm | null;
   readonly #c: LlamaConfig;
   readonly #D: number;
-  constructor(c: LlamaConfig, D: number, { biases }: LlamaVariant) {
+  constructor(c: LlamaConfig, D: number, { biases, headNorms = false }: LlamaFamily) {
     const [H, K] = [c.num_attention_heads, c.num_key_value_heads ?? c.num_attention_heads];
     const weight = normal(c.initializer_range);
+    const { qkv: bias, output } = biases ?? { qkv: c.attention_bias, output: c.attention_bias };
     this.#c = c;
     this.#D = D;
-    this.q_proj = new Linear(c.hidden_size, H * D, { bias: biases.qkv, weight });
-    this.k_proj = new Linear(c.hidden_size, K * D, { bias: biases.qkv, weight });
-    this.v_proj = new Linear(c.hidden_size, K * D, { bias: biases.qkv, weight });
-    this.o_proj = new Linear(H * D, c.hidden_size, { bias: biases.output, weight });
+    this.q_proj = new Linear(c.hidden_size, H * D, { bias, weight });
+    this.k_proj = new Linear(c.hidden_size, K * D, { bias, weight });
+    this.v_proj = new Linear(c.hidden_size, K * D, { bias, weight });
+    this.o_proj = new Linear(H * D, c.hidden_size, { bias: output, weight });
+    const norm = (): RMSNorm | null => (headNorms ? new RMSNorm(D, { epsilon: c.rms_norm_eps }) : null);
+    this.q_norm = norm();
+    this.k_norm = norm();
   }
-  forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): AttentionOutput {
+  forward(x: Tensor, ctx: Context, at: Rotation | null, mask: Tensor, past: Past | null): AttentionOutput {
     const [B, T] = x.shape as [number, number];
     const heads = (projected: Tensor): Tensor => projected.reshape([B, T, -1, this.#D]).permute([0, 2, 1, 3]); // (B, H, T, D)
-    const key = rotate(heads(this.k_proj.forward(x)), at);
+    const turned = (projected: Tensor, norm: RMSNorm | null): Tensor => {
+      const normed = norm ? norm.forward(heads(projected)) : heads(projected);
+      return at ? rotate(normed, at) : normed;
+    };
+    const key = turned(this.k_proj.forward(x), this.k_norm);
     const value = heads(this.v_proj.forward(x));
-    const q = rotate(heads(this.q_proj.forward(x)), at);
+    const q = turned(this.q_proj.forward(x), this.q_norm);
     const o = attention(q, key, value, ctx, { mask, dropout: this.#c.attention_dropout, past });
     const y = this.o_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, this.#c.num_attention_heads * this.#D]));
     return { y, present: { key, value }, weights: () => attentionWeights(q, key, { mask, past }) };
@@ -113,48 +130,33 @@ class Block {
   readonly self_attn: Attention;
   readonly post_attention_layernorm: RMSNorm;
   readonly mlp: MLP;
-  constructor(c: LlamaConfig, D: number, variant: LlamaVariant) {
+  constructor(c: LlamaConfig, D: number, own: LlamaFamily) {
     this.input_layernorm = new RMSNorm(c.hidden_size, { epsilon: c.rms_norm_eps });
-    this.self_attn = new Attention(c, D, variant);
+    this.self_attn = new Attention(c, D, own);
     this.post_attention_layernorm = new RMSNorm(c.hidden_size, { epsilon: c.rms_norm_eps });
     this.mlp = new MLP(c);
   }
-  forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): BlockOutput {
+  forward(x: Tensor, ctx: Context, at: Rotation | null, mask: Tensor, past: Past | null): BlockOutput {
     const { y, present, weights } = this.self_attn.forward(this.input_layernorm.forward(x), ctx, at, mask, past);
     const h = x.add(y);
     return { x: h.add(this.mlp.forward(this.post_attention_layernorm.forward(h))), present, weights };
   }
 }
 
-class LlamaModel {
+/** Llama without a head, and the body of models built like it. */
+export class LlamaModel extends DecoderBody<LlamaConfig> {
   readonly embed_tokens: Embedding;
   readonly layers: readonly Block[];
   readonly norm: RMSNorm;
-  constructor(c: LlamaConfig, D: number, variant: LlamaVariant) {
-    this.embed_tokens = new Embedding(c.vocab_size, c.hidden_size, normal(c.initializer_range));
-    this.layers = Array.from({ length: c.num_hidden_layers }, () => new Block(c, D, variant));
-    this.norm = new RMSNorm(c.hidden_size, { epsilon: c.rms_norm_eps });
-  }
-}
-
-/** Llama with its language-model head, in Hugging Face's weight names. */
-export class LlamaForCausalLM implements CausalLM {
-  readonly config: LlamaConfig;
-  readonly model: LlamaModel;
-  readonly lm_head: { readonly weight: Parameter };
-  readonly slidingWindow: number | null;
-  readonly headWidth: number;
   readonly #name: string;
-  readonly #frequencies: RotaryFrequencies;
+  readonly #rotary: RotaryFrequencies;
+  readonly #turns: readonly boolean[] | null;
 
-  constructor(
-    config: Readonly<Record<string, unknown>>,
-    variant?: LlamaVariant,
-    defaults: LlamaConfig = llamaDefaults,
-  ) {
-    const name = variant?.name ?? 'llama';
-    const c = readConfig(name, config, defaults);
-    const own = variant ?? { name, biases: { qkv: c.attention_bias, output: c.attention_bias }, window: null };
+  constructor(config: Config, own: LlamaFamily = family) {
+    const { name, defaults } = own;
+    const read = readConfig(name, config, defaults);
+    // As many as attention heads where the config says null.
+    const c = config['num_key_value_heads'] === null ? { ...read, num_key_value_heads: null } : read;
     const [H, K] = [c.num_attention_heads, c.num_key_value_heads ?? c.num_attention_heads];
     const D = c.head_dim ?? c.hidden_size / H;
     if (!Number.isInteger(D) || D % 2)
@@ -162,58 +164,71 @@ export class LlamaForCausalLM implements CausalLM {
         `${name} config: hidden_size ${c.hidden_size} and ${H} heads give a head_dim of ${D}; needs an even whole number`,
       );
     if (H % K) throw new Error(`${name} config: num_attention_heads ${H} doesn't divide into num_key_value_heads ${K}`);
-    this.config = c;
+    const rope = readRope(name, config, { theta: c.rope_theta, context: c.max_position_embeddings });
+    const rotary = rotaryFrequencies(D, rope);
+    super(
+      { ...c, rope_theta: rope.theta },
+      {
+        contextLength: rotary.reach,
+        layers: c.num_hidden_layers,
+        windows: own.windows?.(config, c) ?? Array<null>(c.num_hidden_layers).fill(null),
+        cacheHeads: K,
+        headWidth: D,
+        width: c.hidden_size,
+      },
+    );
     this.#name = name;
-    this.headWidth = D;
-    this.slidingWindow = own.window;
-    this.#frequencies = rotaryFrequencies(D, {
-      theta: c.rope_theta,
-      scaling: (config['rope_scaling'] ?? null) as Readonly<Record<string, unknown>> | null,
-      context: c.max_position_embeddings,
-    });
-    this.model = new LlamaModel(c, D, own);
-    const { weight } = this.model.embed_tokens;
-    this.lm_head = {
-      weight: c.tie_word_embeddings ? weight : parameter([c.vocab_size, c.hidden_size], normal(c.initializer_range)),
-    };
-  }
-  readonly inputs: CausalLM['inputs'] = causalInputs;
-  get contextLength(): number {
-    return this.config.max_position_embeddings;
-  }
-  get layers(): number {
-    return this.config.num_hidden_layers;
-  }
-  get cacheHeads(): number {
-    return this.config.num_key_value_heads ?? this.config.num_attention_heads;
+    this.#rotary = rotary;
+    this.#turns = own.turns?.(config, c) ?? null;
+    this.embed_tokens = new Embedding(c.vocab_size, c.hidden_size, normal(c.initializer_range));
+    this.layers = Array.from({ length: c.num_hidden_layers }, () => new Block(c, D, own));
+    this.norm = new RMSNorm(c.hidden_size, { epsilon: c.rms_norm_eps });
   }
 
   forward(ids: Tensor, ctx: Context, o: ForwardOptions = {}): Hidden {
-    const { embed_tokens, layers, norm } = this.model;
-    if (ids.rank !== 2) throw new Error(`${this.#name}: ids ${show(ids.shape)}; needs (B, T)`);
-    const T = ids.shape[1]!;
-    if (typeof T === 'number' && T > this.contextLength)
-      throw new Error(
-        `${this.#name}: a sequence of ${T} tokens, but max_position_embeddings is ${this.contextLength}; cut it`,
-      );
-    let mask = o.mask ?? slidingMask(ids, 1, this.slidingWindow);
-    if (o.attentionMask) mask = mask.add(paddingMask(o.attentionMask));
-    const at = rotation(this.#frequencies, ids, o.positions ?? null);
-    const x = embed_tokens.forward(ids); // (B, T, C)
-    return throughBlocks(x, layers, o.past, (block, input, past) => block.forward(input, ctx, at, mask, past), norm);
+    checkLength(this.#name, ids, this.shape.contextLength);
+    const masks = layerMasks(ids, o);
+    const at = rotation(this.#rotary, ids, o);
+    const x = this.embed_tokens.forward(ids); // (B, T, C)
+    return throughBlocks(
+      x,
+      this.layers,
+      o.past,
+      (block, input, past, i) =>
+        block.forward(input, ctx, this.#turns?.[i] === false ? null : at, masks(this.shape.windows[i]!), past),
+      this.norm,
+    );
   }
+}
 
-  head(hidden: Tensor): Tensor {
-    return matmul(hidden, this.lm_head.weight, { transB: true }); // (…, V)
+/** Llama with its language-model head, in Hugging Face's weight names. */
+export class LlamaForCausalLM extends LanguageModel<LlamaConfig> {
+  readonly model: LlamaModel;
+  readonly lm_head: { readonly weight: Parameter };
+  constructor(config: Config, own: LlamaFamily = family) {
+    const model = new LlamaModel(config, own);
+    const head = languageHead(model.embed_tokens, model.config);
+    super(model, head);
+    this.model = model;
+    this.lm_head = head;
   }
+}
 
-  trace(inputs: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
-    return causalOutputs(this, inputs, ctx);
-  }
-
-  loss(hidden: Tensor, labels: Tensor, o: { readonly shift?: boolean } = {}): Tensor {
-    return nextTokenLoss(hidden, this.lm_head.weight, labels, o);
-  }
+/** The classes of a model built like Llama, by Hugging Face's names, which begin with `prefix`. */
+export function llamaClasses(prefix: string, own: LlamaFamily, spanBodyName?: string): Architecture['classes'] {
+  const body = (config: Config): LlamaModel => new LlamaModel(config, own);
+  return {
+    [`${prefix}ForCausalLM`]: (config) => new LlamaForCausalLM(config, own),
+    [`${prefix}Model`]: body,
+    ...headClasses({
+      name: own.name,
+      prefix,
+      body,
+      bodyName: 'model',
+      tokenScore: 'score',
+      ...(spanBodyName !== undefined && { spanBodyName }),
+    }),
+  };
 }
 
 /** How the checkpoints of Llama's family are named; old ones carry the frequencies as buffers. */
@@ -224,7 +239,4 @@ export const llamaNames: Omit<Architecture, 'classes'> = {
 };
 
 /** Llama's checkpoints, and those of models built like it, such as SmolLM2. */
-export const llama: Architecture = {
-  classes: { LlamaForCausalLM: (config) => new LlamaForCausalLM(config) },
-  ...llamaNames,
-};
+export const llama: Architecture = { classes: llamaClasses('Llama', family, 'transformer'), ...llamaNames };

@@ -298,8 +298,8 @@ export class ModernBertModel implements Network {
       sliding_attention: padding && near ? padding.add(near) : (padding ?? near),
     };
     const at = {
-      full_attention: rotation(this.#rotary.full_attention, ids, positions ?? null),
-      sliding_attention: rotation(this.#rotary.sliding_attention, ids, positions ?? null),
+      full_attention: rotation(this.#rotary.full_attention, ids, { positions }),
+      sliding_attention: rotation(this.#rotary.sliding_attention, ids, { positions }),
     };
     const { tok_embeddings, norm: first } = this.embeddings;
     const all = [dropout(first.forward(tok_embeddings.forward(ids)), embedding_dropout, ctx)];
