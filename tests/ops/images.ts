@@ -16,7 +16,7 @@ import { between, checkOp, gradientsOf, tied, values } from '../check-op.ts';
 import { at, nd, total, type Nd } from '../nd.ts';
 import { throws, type Cases } from './cases.ts';
 
-type Two = [number, number];
+type Two = readonly [number, number];
 interface Spec {
   stride?: number | Two;
   padding?: number | Two | [number, number, number, number];
@@ -30,7 +30,7 @@ const four = (v: number | readonly number[]): number[] =>
 const pixel = (x: Nd, n: number, c: number, i: number, j: number, outside = 0): number =>
   i >= 0 && j >= 0 && i < x.shape[2]! && j < x.shape[3]! ? at(x, n, c, i, j) : outside;
 
-function convolution(x: Nd, w: Nd, b: Nd | undefined, o: Spec): Nd {
+export function convolution(x: Nd, w: Nd, b: Nd | undefined, o: Spec): Nd {
   const [s, d, p, groups] = [two(o.stride ?? 1), two(o.dilation ?? 1), four(o.padding ?? 0), o.groups ?? 1];
   const [M, C, h, k] = w.shape as [number, number, number, number];
   const size = (a: 0 | 1): number =>
@@ -73,7 +73,7 @@ function transposedConvolution(x: Nd, w: Nd, b: Nd | undefined, o: Spec & { outp
               }
   return y;
 }
-function pooling(
+export function pooling(
   x: Nd,
   kernel: number | Two,
   o: Spec,

@@ -115,9 +115,10 @@ function readVisionConfig(config: Config): CLIPVisionConfig {
 }
 
 // The part of CLIP's config for one tower. As in Hugging Face, `text_config_dict` of old checkpoints goes before
-// `text_config`; a tower's own config is it itself.
-function part(config: Config, name: 'text' | 'vision', own: boolean): Config {
-  const found = config[`${name}_config_dict`] ?? config[`${name}_config`] ?? (own ? config : {});
+// `text_config` in the whole model, and a tower alone reads the latter; a tower's own config is it itself.
+function part(config: Config, name: 'text' | 'vision', { alone }: { readonly alone: boolean }): Config {
+  const [old, usual] = [config[`${name}_config_dict`], config[`${name}_config`]];
+  const found = alone ? (usual ?? old ?? config) : (old ?? usual ?? {});
   if (typeof found !== 'object' || found === null || Array.isArray(found))
     throw new Error(`clip config: ${name}_config is ${JSON.stringify(found)}; needs an object`);
   return found as Config;
@@ -288,7 +289,7 @@ export class CLIPTextModel implements Network {
   readonly text_model: TextTower;
   readonly text_projection: Linear | null;
   constructor(config: Config, { projects = false }: { readonly projects?: boolean } = {}) {
-    const c = readTextConfig(part(config, 'text', true));
+    const c = readTextConfig(part(config, 'text', { alone: true }));
     this.config = c;
     this.inputs = textInputs(c);
     this.longest = { T: c.max_position_embeddings };
@@ -312,7 +313,7 @@ export class CLIPVisionModel implements Network {
   readonly vision_model: VisionTower;
   readonly visual_projection: Linear | null;
   constructor(config: Config, { projects = false }: { readonly projects?: boolean } = {}) {
-    const c = readVisionConfig(part(config, 'vision', true));
+    const c = readVisionConfig(part(config, 'vision', { alone: true }));
     this.config = c;
     this.inputs = { pixel_values: imageInput(c) };
     this.vision_model = new VisionTower(c);
@@ -346,8 +347,8 @@ export class CLIPModel implements Network {
   readonly text_projection: Linear;
   constructor(config: Config) {
     const own = readConfig('clip', config, { projection_dim: 512, logit_scale_init_value: 2.6592 });
-    const text = readTextConfig(part(config, 'text', false));
-    const vision = readVisionConfig(part(config, 'vision', false));
+    const text = readTextConfig(part(config, 'text', { alone: false }));
+    const vision = readVisionConfig(part(config, 'vision', { alone: false }));
     this.config = { ...own, text_config: text, vision_config: vision };
     const image = imageInput(vision);
     // As many images as one likes for as many texts; equally many for the loss.
