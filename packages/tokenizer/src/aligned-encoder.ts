@@ -1,6 +1,7 @@
 // Text to tokens step by step, with the range of the text that each token stands for.
 import { SequenceNormalizer } from '@huggingface/tokenizers';
 import { type Aligned, aligned, range, realign, slice } from './aligned.ts';
+import { charsmapNormalizer } from './charsmap.ts';
 import { wordEncoder } from './model-encoders.ts';
 import { alignedSplit } from './pre-tokenize.ts';
 import type { CheckedJson } from './read-json.ts';
@@ -21,12 +22,20 @@ export interface AddedTokens {
   readonly inNormalized: (text: string) => Section[];
 }
 
-/** The step as a function on text. */
+/** The steps as a function on text. */
 export function normalizerOf(steps: readonly TokenizerStep[]): (text: string) => string {
-  const config = { type: 'Sequence', normalizers: steps };
-  const engine = new SequenceNormalizer(config as unknown as ConstructorParameters<typeof SequenceNormalizer>[0]);
-  return (text) => engine.normalize(text);
+  const functions = steps.map((step) => {
+    if (hasCharsmap(step)) return charsmapNormalizer(Buffer.from(step['precompiled_charsmap'] as string, 'base64'));
+    const config = { type: 'Sequence', normalizers: [step] };
+    const engine = new SequenceNormalizer(config as unknown as ConstructorParameters<typeof SequenceNormalizer>[0]);
+    return (text: string): string => engine.normalize(text);
+  });
+  return (text) => functions.reduce((so, apply) => apply(so), text);
 }
+
+/** Whether a step has a compiled map of characters, which the library only approximates. */
+export const hasCharsmap = ({ type, precompiled_charsmap: map }: TokenizerStep): boolean =>
+  type === 'Precompiled' && typeof map === 'string' && map !== '';
 
 /** Where a text is cut for its added tokens. */
 export function addedTokens({ added, json, normalizers }: CheckedJson): AddedTokens {

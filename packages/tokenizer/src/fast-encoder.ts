@@ -1,6 +1,9 @@
-// Text to ids without detours for the two commonest kinds of tokenizer: byte-level BPE and characters.
+// Text to ids without detours for the commonest kinds of tokenizer: byte-level BPE, characters, SentencePiece's unigrams.
 import { SequencePreTokenizer } from '@huggingface/tokenizers';
+import { aligned } from './aligned.ts';
+import { hasCharsmap, normalizerOf } from './aligned-encoder.ts';
 import { byteToChar, toByteChars } from './bytes.ts';
+import { wordEncoder } from './model-encoders.ts';
 import type { CheckedJson } from './read-json.ts';
 import type { Section } from './sections.ts';
 import { unknownCharacter } from './unknown-character.ts';
@@ -12,7 +15,7 @@ const cachedWords = 1 << 16;
 const longestCachedWord = 64;
 
 /**
- * Makes an encoder that gives exactly the ids that @huggingface/tokenizers gives.
+ * Makes an encoder that gives exactly the ids that @huggingface/tokenizers gives; for unigrams, those of SentencePiece.
  *
  * @returns null for a tokenizer of another kind.
  */
@@ -20,7 +23,7 @@ export function fastEncoder(
   checked: CheckedJson,
   findSections: (text: string) => readonly Section[],
 ): ((text: string) => number[]) | null {
-  const encode = characterEncoder(checked) ?? byteLevelEncoder(checked);
+  const encode = characterEncoder(checked) ?? byteLevelEncoder(checked) ?? unigramEncoder(checked);
   if (!encode) return null;
   return (text) => {
     const ids: number[] = [];
@@ -118,5 +121,38 @@ function byteLevelEncoder(checked: CheckedJson): SectionEncoder | null {
     const section = text.slice(start, end);
     if (!splitter) return encodePart(section, out);
     for (const part of splitter.pre_tokenize(section, { section_index: index })) encodePart(part, out);
+  };
+}
+
+// Words are cut into their likeliest pieces once and remembered.
+function unigramEncoder(checked: CheckedJson): SectionEncoder | null {
+  const { model, normalizers, preTokenizers, added, unknownId } = checked;
+  const isPlain = Array.isArray(model['vocab']) && model['byte_fallback'] !== true && normalizers.some(hasCharsmap);
+  if (!isPlain || added.some((token) => token.normalized)) return null;
+  const encodeWord = wordEncoder(checked);
+  if (!encodeWord) return null;
+  const normalize = normalizerOf(normalizers);
+  const splitter = new SequencePreTokenizer({
+    type: 'Sequence',
+    pretokenizers: preTokenizers,
+  } as unknown as ConstructorParameters<typeof SequencePreTokenizer>[0]);
+  let cache = new Map<string, number[]>();
+  return (text, start, end, index, out) => {
+    let last = -1;
+    for (const word of splitter.pre_tokenize(normalize(text.slice(start, end)), { section_index: index })) {
+      let known = cache.get(word);
+      if (known === undefined) {
+        known = encodeWord(aligned(word), text).map(({ id }) => id);
+        if (word.length <= longestCachedWord) {
+          if (cache.size >= cachedWords) cache = new Map();
+          cache.set(Buffer.from(word, 'utf16le').toString('utf16le'), known);
+        }
+      }
+      // Neighbouring unknown pieces are one.
+      for (const id of known) {
+        if (id !== unknownId || last !== id) out.push(id);
+        last = id;
+      }
+    }
   };
 }

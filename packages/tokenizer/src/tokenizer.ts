@@ -1,6 +1,6 @@
 // A tokenizer.json, loaded: text to ids and back, as @huggingface/tokenizers, Hugging Face's own library, does it.
 import { Tokenizer as Engine } from '@huggingface/tokenizers';
-import { addedTokens, alignedEncoder, type PlacedToken } from './aligned-encoder.ts';
+import { addedTokens, alignedEncoder, hasCharsmap, type PlacedToken } from './aligned-encoder.ts';
 import { decodeAll, type DecoderParts, decodeStreamOf, type DecodeStream } from './decode-stream.ts';
 import { type Arranged, type Encoding, lengthsWithin, postProcess, trimsOffsets, trimSpaces } from './encoding.ts';
 import {
@@ -48,6 +48,7 @@ export class Tokenizer {
   readonly #postProcessor: Engine['post_processor'];
   readonly #encodeFast: ((text: string) => number[]) | null;
   readonly #encodePlaced: ((text: string) => PlacedToken[]) | null;
+  readonly #isOwn: boolean;
   readonly #trims: boolean;
   readonly #skipped: ReadonlySet<number>;
   readonly #cleansUp: boolean;
@@ -75,8 +76,11 @@ export class Tokenizer {
       const isPlain = !config['remove_space'] && !config['do_lowercase_and_remove_accent'];
       this.#encodeFast = isPlain ? fastEncoder(this.#checked, finders.inText) : null;
       // What is encoded here needs nothing of the library but its post-processor, and its vocabulary takes long to build.
-      this.#engine = this.#encodeFast ? lazily(() => build(model)) : always(build(model));
-      const light = this.#encodeFast ? build({ ...model, vocab: {}, merges: [] }) : this.#engine();
+      const isBpe = model['type'] === 'BPE';
+      this.#isOwn = isBpe || this.#checked.normalizers.some(hasCharsmap);
+      const isLight = isBpe && this.#encodeFast !== null;
+      this.#engine = isLight ? lazily(() => build(model)) : always(build(model));
+      const light = isLight ? build({ ...model, vocab: {}, merges: [] }) : this.#engine();
       this.#postProcessor = light.post_processor;
       checkTemplate(this.#postProcessor, ids);
       this.#trims = trimsOffsets(json['post_processor']);
@@ -141,9 +145,8 @@ export class Tokenizer {
 
   #ids(text: string): number[] {
     if (this.#encodeFast) return this.#encodeFast(text);
-    // What a BPE without an unknown token doesn't know, the library would drop.
-    const drops = this.#checked.model['type'] === 'BPE';
-    if (drops && this.#encodePlaced) return this.#encodePlaced(text).map(({ id }) => id);
+    // What a BPE without an unknown token doesn't know, the library would drop; and it only approximates charsmaps.
+    if (this.#isOwn && this.#encodePlaced) return this.#encodePlaced(text).map(({ id }) => id);
     return this.#engine().encode(text, { add_special_tokens: false }).ids;
   }
 
