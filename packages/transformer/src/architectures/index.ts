@@ -4,6 +4,9 @@ import { isCausalLM, type CausalLM } from '../causal-lm.ts';
 import { bart } from './bart.ts';
 import { bert } from './bert.ts';
 import { distilbert } from './distilbert.ts';
+import { gemma } from './gemma.ts';
+import { gemma2 } from './gemma2.ts';
+import { gemma3, gemma3Text } from './gemma3.ts';
 import { gptNeoX } from './gpt-neox.ts';
 import { gpt2 } from './gpt2.ts';
 import { llama } from './llama.ts';
@@ -23,6 +26,10 @@ export const architectures: Readonly<Record<string, Architecture>> = {
   bert,
   camembert,
   distilbert,
+  gemma,
+  gemma2,
+  gemma3,
+  gemma3_text: gemma3Text,
   gpt2,
   gpt_neox: gptNeoX,
   llama,
