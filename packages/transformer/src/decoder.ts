@@ -1,6 +1,6 @@
 // Runs a causal language model token by token: the prompt in one pass, then one token a step against a cache of keys and
 // values that lives here, outside the graph, so that a step returns only what is new.
-import { concat, constant, input, squeeze, unsqueeze, type Tensor } from '@brickwork/graph';
+import { concat, constant, input, slice, squeeze, unsqueeze, type Tensor } from '@brickwork/graph';
 import { evaluating, parameters } from '@brickwork/nn';
 import { compile, hostTensor, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
 import type { Past } from './attention.ts';
@@ -13,6 +13,12 @@ const one = constant(BigInt64Array.of(1n), []);
 /** Slots by which the cache grows. */
 const page = 64;
 
+/** How a {@link CachedDecoder} runs, and what it keeps. */
+export interface DecoderOptions extends CompileOptions {
+  /** Keeps the last layer's hidden state of every token, as contrastive search needs it; false unless given. */
+  readonly hiddenStates?: boolean;
+}
+
 /**
  * A {@link Decoder} over a compiled model. Rows are independent: each holds its own length, so that prompts of different
  * lengths in one batch give what each gives alone.
@@ -23,17 +29,24 @@ export class CachedDecoder implements Decoder {
   readonly #model: CausalLM;
   readonly #weights: ReadonlyMap<string, HostTensor>;
   readonly #options: CompileOptions;
-  #prefill: Promise<Program> | null = null;
-  #decode: Promise<Program> | null = null;
+  readonly #keepsStates: boolean;
+  readonly #programs = new Map<'prefill' | 'step' | 'many', Promise<Program>>();
+  // A vector for each token of each row, where they are kept.
+  #states: Float32Array[][] = [];
   #lengths: number[] = [];
   #capacity = 0;
   // Per layer keys, then values: (rows, H, capacity, D).
   #cache: Float32Array[] = [];
 
-  constructor(model: CausalLM, weights: ReadonlyMap<string, HostTensor>, options: CompileOptions = {}) {
+  constructor(
+    model: CausalLM,
+    weights: ReadonlyMap<string, HostTensor>,
+    { hiddenStates = false, ...options }: DecoderOptions = {},
+  ) {
     this.#model = model;
     this.#weights = weights;
     this.#options = options;
+    this.#keepsStates = hiddenStates;
     this.vocabularySize = model.config.vocab_size;
     this.contextLength = model.contextLength;
   }
@@ -54,8 +67,8 @@ export class CachedDecoder implements Decoder {
     const ids = new BigInt64Array(B * T);
     prompts.forEach((prompt, row) => prompt.forEach((id, t) => (ids[row * T + t] = BigInt(id))));
     const ends = BigInt64Array.from(prompts, (p) => BigInt(p.length - 1));
-    this.#prefill ??= this.#compile(tracePrefill(this.#model));
-    const out = await (await this.#prefill).run({ input_ids: hostTensor(ids, [B, T]), ends: hostTensor(ends, [B, 1]) });
+    const program = await this.#program('prefill', () => tracePrefill(this.#model, this.#keepsStates));
+    const out = await program.run({ input_ids: hostTensor(ids, [B, T]), ends: hostTensor(ends, [B, 1]) });
     this.#lengths = prompts.map(() => 0);
     this.#capacity = 0;
     this.#cache = [];
@@ -65,44 +78,96 @@ export class CachedDecoder implements Decoder {
       T,
       prompts.map((p) => p.length),
     );
+    this.#states = prompts.map(() => []);
+    this.#keep(
+      out['hidden'],
+      prompts.map((p) => p.length),
+    );
     return out['logits']!.data as Float32Array;
   }
 
-  async step(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+  step(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    return this.#append(
+      ids.map((id) => [id]),
+      signal,
+    );
+  }
+
+  stepMany(ids: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array> {
+    if (this.contextLength === Infinity)
+      throw new Error('decoder: several tokens at once are not for models whose positions stretch with the text');
+    return this.#append(ids, signal);
+  }
+
+  async #append(ids: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array> {
     signal?.throwIfAborted();
     const B = this.#lengths.length;
     if (ids.length !== B) throw new Error(`decoder: ${ids.length} tokens for ${B} rows; needs one for each`);
-    this.#check(ids, null);
+    const T = ids[0]!.length;
+    for (const row of ids) {
+      if (row.length !== T || !T) throw new Error(`decoder: ${row.length} tokens for a row and ${T} for the first`);
+      this.#check(row, null);
+    }
     const longest = Math.max(...this.#lengths);
-    if (longest >= this.contextLength)
+    if (longest + T > this.contextLength)
       throw new Error(`decoder: the context of ${this.contextLength} tokens is full; start over with a shorter prompt`);
-    this.#reserve(longest + 1);
+    this.#reserve(longest + T);
     const { layers, cacheHeads: H, headWidth: D } = this.#model;
     const P = this.#capacity;
+    const positions = this.#lengths.flatMap((length) => Array.from({ length: T }, (_, t) => BigInt(length + t)));
     const feeds: Record<string, HostTensor> = {
-      input_ids: hostTensor(BigInt64Array.from(ids, BigInt), [B, 1]),
-      positions: hostTensor(BigInt64Array.from(this.#lengths, BigInt), [B, 1]),
+      input_ids: hostTensor(BigInt64Array.from(ids.flat(), BigInt), [B, T]),
+      positions: hostTensor(BigInt64Array.from(positions), [B, T]),
     };
-    for (const window of new Set(this.#model.windows)) {
-      const mask = new Float32Array(B * (P + 1));
-      this.#lengths.forEach((length, row) => {
-        mask.fill(masked, row * (P + 1) + length, row * (P + 1) + P);
-        if (window) mask.fill(masked, row * (P + 1), row * (P + 1) + Math.max(0, length - window + 1));
-      });
-      feeds[maskName(window)] = hostTensor(mask, [B, 1, 1, P + 1]);
-    }
+    for (const window of new Set(this.#model.windows))
+      feeds[maskName(window)] = hostTensor(this.#mask(T, window), [B, 1, T, P + T]);
     for (let layer = 0; layer < layers; layer++) {
       feeds[`past.${layer}.key`] = hostTensor(this.#cache[2 * layer]!, [B, H, P, D]);
       feeds[`past.${layer}.value`] = hostTensor(this.#cache[2 * layer + 1]!, [B, H, P, D]);
     }
-    this.#decode ??= this.#compile(traceDecode(this.#model));
-    const out = await (await this.#decode).run(feeds);
-    this.#store(
-      out['present']!.data as Float32Array,
-      1,
-      ids.map(() => 1),
-    );
+    const trace = (): Record<string, Tensor> => traceDecode(this.#model, T === 1 ? 1 : 'T', this.#keepsStates);
+    const out = await (await this.#program(T === 1 ? 'step' : 'many', trace)).run(feeds);
+    const counts = ids.map(() => T);
+    this.#store(out['present']!.data as Float32Array, T, counts);
+    this.#keep(out['hidden'], counts);
     return out['logits']!.data as Float32Array;
+  }
+
+  // What each of T new tokens must not see: slots of the cache that hold nothing, later ones, and those too far back.
+  #mask(T: number, window: number | null): Float32Array {
+    const P = this.#capacity;
+    const width = P + T;
+    const mask = new Float32Array(this.#lengths.length * T * width);
+    this.#lengths.forEach((length, row) => {
+      for (let t = 0; t < T; t++) {
+        const at = (row * T + t) * width;
+        mask.fill(masked, at + length, at + P);
+        mask.fill(masked, at + P + t + 1, at + width);
+        if (!window) continue;
+        const first = length + t - window + 1;
+        mask.fill(masked, at, at + Math.min(length, Math.max(0, first)));
+        if (first > length) mask.fill(masked, at + P, at + P + first - length);
+      }
+    });
+    return mask;
+  }
+
+  truncate(lengths: readonly number[]): void {
+    if (lengths.length !== this.#lengths.length)
+      throw new Error(`decoder: ${lengths.length} lengths for ${this.#lengths.length} rows`);
+    lengths.forEach((length, row) => {
+      if (!(Number.isInteger(length) && length > 0 && length <= this.#lengths[row]!))
+        throw new Error(`decoder: row ${row} has ${this.#lengths[row]} tokens and can't be cut to ${length}`);
+    });
+    this.#lengths = [...lengths];
+    this.#states = this.#states.map((own, row) => own.slice(0, lengths[row]));
+  }
+
+  hiddenStates(row: number): readonly Float32Array[] {
+    if (!this.#keepsStates) throw new Error('decoder: hidden states are not kept; make it with hiddenStates: true');
+    const own = this.#states[row];
+    if (!own) throw new Error(`decoder: there is no row ${row} of ${this.#states.length}`);
+    return own;
   }
 
   reorder(order: readonly number[]): void {
@@ -119,20 +184,36 @@ export class CachedDecoder implements Decoder {
       return next;
     });
     this.#lengths = order.map((row) => this.#lengths[row]!);
+    this.#states = this.#keepsStates ? order.map((row) => [...this.#states[row]!]) : [];
   }
 
   async dispose(): Promise<void> {
-    const programs = [this.#prefill, this.#decode];
-    this.#prefill = this.#decode = null;
+    const programs = [...this.#programs.values()];
+    this.#programs.clear();
     this.#cache = [];
-    for (const program of programs) await (await program)?.dispose();
+    for (const program of programs) await (await program).dispose();
   }
 
-  // The weights stay with the program, so that a step gives it only what is new.
-  async #compile(outputs: Record<string, Tensor>): Promise<Program> {
-    const program = await compile(outputs, this.#options);
-    await program.bind(this.#weights);
-    return program;
+  // Compiled when first needed. The weights stay with the program, so that a step gives it only what is new.
+  #program(name: 'prefill' | 'step' | 'many', trace: () => Record<string, Tensor>): Promise<Program> {
+    const known = this.#programs.get(name);
+    if (known) return known;
+    const made = compile(trace(), this.#options).then(async (program) => {
+      await program.bind(this.#weights);
+      return program;
+    });
+    this.#programs.set(name, made);
+    return made;
+  }
+
+  // Keeps the first `counts[row]` of each row's vectors: (B, T, C).
+  #keep(hidden: HostTensor | undefined, counts: readonly number[]): void {
+    if (!hidden) return;
+    const [, T, C] = hidden.shape as [number, number, number];
+    counts.forEach((n, row) => {
+      for (let t = 0; t < n; t++)
+        this.#states[row]!.push((hidden.data as Float32Array).slice((row * T + t) * C, (row * T + t + 1) * C));
+    });
   }
 
   #check(ids: readonly number[], row: number | null): void {
@@ -186,30 +267,31 @@ const joined = (present: readonly Past[]): Tensor =>
 const maskName = (window: number | null): string => (window === null ? 'mask' : `mask.${window}`);
 
 /** The graph of the first pass: input_ids (B, T) and where each row ends (B, 1), whose logits are given. */
-function tracePrefill(model: CausalLM): Record<string, Tensor> {
+function tracePrefill(model: CausalLM, keepsStates: boolean): Record<string, Tensor> {
   parameters(model);
   const ids = input('input_ids', ['B', 'T'], 'int64');
   const ends = input('ends', ['B', 1], 'int64');
   const { last, present } = model.forward(ids, evaluating(), { lengths: ends.add(one) });
   const hidden = takeTokens(last, squeeze(ends, 1)); // (B, C)
-  return { logits: model.head(hidden), present: joined(present) };
+  return { logits: model.head(hidden), present: joined(present), ...(keepsStates && { hidden: last }) };
 }
 
-/** The graph of every further token: input_ids (B, 1) against P cached positions. */
-function traceDecode(model: CausalLM): Record<string, Tensor> {
+/** The graph of further tokens, one or several a row: input_ids (B, T) against P cached positions. */
+function traceDecode(model: CausalLM, T: 1 | 'T', keepsStates: boolean): Record<string, Tensor> {
   parameters(model);
   const { layers, cacheHeads: H, headWidth: D } = model;
   const past = Array.from({ length: layers }, (_, layer): Past => {
     const side = (name: string): Tensor => input(`past.${layer}.${name}`, ['B', H, 'P', D]);
     return { key: side('key'), value: side('value') };
   });
-  const positions = input('positions', ['B', 1], 'int64');
-  const masks = new Map([...new Set(model.windows)].map((w) => [w, input(maskName(w), ['B', 1, 1, 'P+1'])]));
-  const { last, present } = model.forward(input('input_ids', ['B', 1], 'int64'), evaluating(), {
+  const positions = input('positions', ['B', T], 'int64');
+  const masks = new Map([...new Set(model.windows)].map((w) => [w, input(maskName(w), ['B', 1, T, `P+${T}`])]));
+  const { last, present } = model.forward(input('input_ids', ['B', T], 'int64'), evaluating(), {
     positions,
-    lengths: positions.add(one),
+    lengths: (T === 1 ? positions : slice(positions, 1, -1)).add(one),
     mask: (window) => masks.get(window)!,
     past,
   });
-  return { logits: model.head(squeeze(last, 1)), present: joined(present) };
+  const logits = model.head(T === 1 ? squeeze(last, 1) : last); // (B, V) or (B, T, V)
+  return { logits, present: joined(present), ...(keepsStates && { hidden: last }) };
 }

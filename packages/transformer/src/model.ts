@@ -7,7 +7,7 @@ import { loadTokenizer, type Tokenizer } from '@brickwork/tokenizer';
 import type { Architecture, BuiltNetwork, Config } from './architecture.ts';
 import { isCausalLM, type CausalLM } from './causal-lm.ts';
 import { checkInputs } from './check-inputs.ts';
-import { CachedDecoder } from './decoder.ts';
+import { CachedDecoder, type DecoderOptions } from './decoder.ts';
 import { nearest } from './generation/nearest.ts';
 import { saveModel, type SaveModelOptions } from './save.ts';
 
@@ -102,7 +102,7 @@ export class Model {
   }
 
   /** What generation drives; dispose it when done. */
-  decoder(options: CompileOptions = this.#options): CachedDecoder {
+  decoder(options: DecoderOptions = this.#options): CachedDecoder {
     return new CachedDecoder(this.causalLM, this.weights, options);
   }
 

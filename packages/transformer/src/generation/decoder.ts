@@ -14,6 +14,17 @@ export interface Decoder {
   step(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
   /** Row i goes on from what was row `order[i]`; the number of rows may change. */
   reorder(order: readonly number[]): void;
+  /**
+   * Appends as many tokens to each row, several at once; returns the logits after each: rows × tokens × vocabularySize, valid
+   * until the next call. Left out by decoders that can't.
+   */
+  stepMany?(ids: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array>;
+  /** Forgets all but the first `lengths[row]` tokens of each row. Left out by decoders that can't. */
+  truncate?(lengths: readonly number[]): void;
+  /**
+   * The last layer's hidden state of each token of a row so far, one vector each. Left out by decoders that don't keep them.
+   */
+  hiddenStates?(row: number): readonly Float32Array[];
   /** Frees the engine's memory. */
   dispose(): Promise<void>;
 }
