@@ -1,12 +1,12 @@
 // Convolution over images (LeCun et al., 1989): every place of the result is a weighted sum of a window of the input.
 import { conv2d, type ConvOptions, type Pair, type Tensor } from '@brickwork/graph';
-import { fans, kaiming, parameter, uniform, type Initializer, type Parameter } from '@brickwork/nn';
+import { fans, kaiming, parameter, uniform, zeros, type Initializer, type Parameter } from '@brickwork/nn';
 
 /** Where windows stand, how channels are split, and how the weight begins. */
 export interface Conv2dOptions extends ConvOptions {
   /** Adds a bias to each channel; true unless given. */
   readonly bias?: boolean;
-  /** PyTorch's unless given: uniform in ±1/√(inputs · kernel), as the bias is. */
+  /** PyTorch's unless given: uniform in ±1/√(inputs · kernel), as the bias is; the bias begins as zeros where given. */
   readonly weight?: Initializer;
 }
 
@@ -27,7 +27,7 @@ export class Conv2d {
     const bound = 1 / Math.sqrt(fans(shape).in);
     this.options = o;
     this.weight = parameter(shape, weight ?? uniform(-bound, bound));
-    this.bias = bias ? parameter([outputs], uniform(-bound, bound)) : null;
+    this.bias = bias ? parameter([outputs], weight ? zeros : uniform(-bound, bound)) : null;
   }
   forward(x: Tensor): Tensor {
     return conv2d(x, this.weight, this.bias, this.options);
