@@ -53,6 +53,36 @@ export class FakeDecoder implements Decoder {
     return this.#pass(signal);
   }
 
+  async stepMany(ids: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array> {
+    const n = ids[0]!.length;
+    if (ids.length !== this.#rows.length || !n || ids.some((own) => own.length !== n))
+      throw new Error(`fake decoder: ${ids.map((own) => own.length).join()} tokens for ${this.#rows.length} rows`);
+    const V = this.vocabularySize;
+    const all = new Float32Array(ids.length * n * V);
+    for (let t = 0; t < n; t++) {
+      const logits = await this.step(
+        ids.map((own) => own[t]!),
+        signal,
+      );
+      for (let row = 0; row < ids.length; row++) all.set(logits.subarray(row * V, (row + 1) * V), (row * n + t) * V);
+    }
+    this.passes.splice(-n, n, ids.length);
+    return (this.#given = all);
+  }
+
+  truncate(lengths: readonly number[]): void {
+    this.#rows = this.#rows.map((row, i) => {
+      if (!(lengths[i]! > 0 && lengths[i]! <= row.length))
+        throw new Error(`fake decoder: row ${i} cut to ${lengths[i]}`);
+      return row.slice(0, lengths[i]);
+    });
+  }
+
+  /** States of three numbers that depend on every token before. */
+  hiddenStates(row: number): Float32Array[] {
+    return this.#rows[row]!.map((_, t) => hashLogits(this.#rows[row]!.slice(0, t + 1), 3));
+  }
+
   reorder(order: readonly number[]): void {
     this.reorders++;
     this.#rows = order.map((row) => {

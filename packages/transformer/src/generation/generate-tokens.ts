@@ -1,8 +1,10 @@
 // Token-level generation: the loop that runs a model on its own output, for a batch of prompts at once.
 import { argMax, draw } from '../samplers/pick.ts';
 import { topCandidates } from '../samplers/top-candidates.ts';
+import { assisted } from './assisted.ts';
 import { searchBeams } from './beam-search.ts';
 import { checkPrompts } from './check-prompts.ts';
+import { contrastive } from './contrastive.ts';
 import type { Decoder } from './decoder.ts';
 import { logSumExp } from './log-sum-exp.ts';
 import { generationSettings, type GenerateOptions, type Settings } from './options.ts';
@@ -63,6 +65,8 @@ export function generateTokens(
     throw new Error(
       `generateTokens: ${settings.seed.length} seeds for ${prompts.length} prompts; needs one each, or one number`,
     );
+  if (settings.draft) return assisted(decoder, prompts, settings, settings.draft, stopWhen);
+  if (settings.contrast) return contrastive(decoder, prompts, settings, settings.contrast, stopWhen);
   return settings.numBeams > 1
     ? afterSearch(decoder, prompts, settings, stopWhen)
     : oneByOne(decoder, prompts, settings, stopWhen);

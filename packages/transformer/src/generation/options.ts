@@ -2,12 +2,16 @@
 import { checkNumber } from '../samplers/check.ts';
 import { frequencyPenalty } from '../samplers/frequency-penalty.ts';
 import type { LogitsProcessor } from '../samplers/logits-processor.ts';
+import { minLength } from '../samplers/min-length.ts';
 import { minP } from '../samplers/min-p.ts';
+import { noRepeatNgram } from '../samplers/no-repeat-ngram.ts';
 import { presencePenalty } from '../samplers/presence-penalty.ts';
 import { repetitionPenalty } from '../samplers/repetition-penalty.ts';
+import { badWords } from '../samplers/sequence-bias.ts';
 import { temperature } from '../samplers/temperature.ts';
 import { topK } from '../samplers/top-k.ts';
 import { topP } from '../samplers/top-p.ts';
+import type { Decoder } from './decoder.ts';
 import { nearest } from './nearest.ts';
 
 /** How to generate. Every field may be left out. */
@@ -38,6 +42,24 @@ export interface GenerateOptions {
   readonly presencePenalty?: number | undefined;
   /** Taken off the logit of tokens for each time they were generated (default 0). */
   readonly frequencyPenalty?: number | undefined;
+  /** No run of so many tokens occurs twice in a row, its prompt included; 0 is off (default off). */
+  readonly noRepeatNgramSize?: number | undefined;
+  /** Sequences of tokens that never occur (default none). */
+  readonly badWordsIds?: readonly (readonly number[])[] | undefined;
+  /** No end token before so many were generated (default 0). */
+  readonly minNewTokens?: number | undefined;
+  /**
+   * Contrastive search (Su et al., 2022) over the topK most probable tokens: each is weighed by (1 - α) times its probability
+   * minus α times how alike it is to what was there before. Needs a decoder that keeps hidden states; 0 is off (default off).
+   */
+  readonly penaltyAlpha?: number | undefined;
+  /**
+   * A small model with the same vocabulary that guesses tokens ahead (speculative decoding: Leviathan et al., 2023). The tokens
+   * are those without it, in fewer passes; one prompt at a time (default none).
+   */
+  readonly draft?: Decoder | undefined;
+  /** How many tokens the draft guesses at a time (default 5). */
+  readonly draftTokens?: number | undefined;
   /** More processors, run after the penalties and before the temperature. */
   readonly processors?: readonly LogitsProcessor[] | undefined;
   /**
@@ -82,6 +104,9 @@ export interface Settings {
   readonly earlyStopping: boolean | 'never';
   readonly numReturnSequences: number;
   readonly logprobs: number;
+  /** Contrastive search's α and how many candidates it weighs; null where it is off. */
+  readonly contrast: { readonly alpha: number; readonly k: number } | null;
+  readonly draft: { readonly decoder: Decoder; readonly tokens: number } | null;
   readonly signal: AbortSignal | null;
 }
 
@@ -97,6 +122,12 @@ const known: Record<keyof GenerateOptions, true> = {
   repetitionPenalty: true,
   presencePenalty: true,
   frequencyPenalty: true,
+  noRepeatNgramSize: true,
+  badWordsIds: true,
+  minNewTokens: true,
+  penaltyAlpha: true,
+  draft: true,
+  draftTokens: true,
   processors: true,
   seed: true,
   stop: true,
@@ -158,6 +189,15 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
     whole(1),
     'a whole number of 1 or more',
   );
+  const ngram = check(
+    'noRepeatNgramSize',
+    options.noRepeatNgramSize ?? 0,
+    whole(0),
+    'a whole number of 0 (off) or more',
+  );
+  const least = check('minNewTokens', options.minNewTokens ?? 0, whole(0), 'a whole number of 0 or more');
+  const alpha = check('penaltyAlpha', options.penaltyAlpha ?? 0, (a) => a >= 0 && a <= 1, 'a number from 0 (off) to 1');
+  const draftTokens = check('draftTokens', options.draftTokens ?? 5, whole(1), 'a whole number of 1 or more');
   const logprobs = check(
     'logprobs',
     options.logprobs ?? 0,
@@ -196,8 +236,25 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
       );
   }
 
-  const asked = (options.temperature !== undefined && heat > 0) || k > 0 || nucleus < 1 || floor > 0;
+  // Contrastive search has a use of its own for topK.
+  const asked = (options.temperature !== undefined && heat > 0) || (k > 0 && !alpha) || nucleus < 1 || floor > 0;
   const sample = heat > 0 && (doSample ?? asked);
+  const { draft = null } = options;
+  const ways = [
+    ...(alpha > 0 ? ['penaltyAlpha'] : []),
+    ...(draft ? ['draft'] : []),
+    ...(numBeams > 1 ? ['numBeams'] : []),
+    ...(contextShift && (draft || alpha > 0) ? ['contextShift'] : []),
+  ];
+  if (ways.length > 1) throw new Error(`${who}: ${ways.join(' and ')} don't go together; leave out one`);
+  if (alpha > 0 && sample)
+    throw new Error(
+      `${who}: penaltyAlpha is ${alpha} and sampling is on, but contrastive search draws nothing; leave out one`,
+    );
+  if (alpha > 0 && k < 2)
+    throw new Error(
+      `${who}: penaltyAlpha is ${alpha} and topK ${k}; contrastive search weighs the topK most probable tokens: give 2 or more, such as 4`,
+    );
   if (numBeams > 1 && sample)
     throw new Error(
       `${who}: numBeams is ${numBeams} and sampling is on (${doSample ? 'doSample: true' : 'by temperature, topK, topP or minP'}), but beams are searched without chance; leave out one, or set doSample: false`,
@@ -223,6 +280,9 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
   if (repetition !== 1) all.push(repetitionPenalty({ penalty: repetition }));
   if (presence !== 0) all.push(presencePenalty({ penalty: presence }));
   if (frequency !== 0) all.push(frequencyPenalty({ penalty: frequency }));
+  if (ngram > 0) all.push(noRepeatNgram({ size: ngram }));
+  if (options.badWordsIds?.length) all.push(badWords({ words: options.badWordsIds, eosTokenIds }));
+  if (least > 0) all.push(minLength({ eosTokenIds, newTokens: least }));
   all.push(...processors);
   if (sample) {
     if (heat !== 1) all.push(temperature({ temperature: heat }));
@@ -243,6 +303,8 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
     earlyStopping,
     numReturnSequences,
     logprobs,
+    contrast: alpha > 0 ? { alpha, k } : null,
+    draft: draft && { decoder: draft, tokens: draftTokens },
     signal,
   };
 }
