@@ -171,3 +171,25 @@ test('a text is printed as it grows', async () => {
   expect(seen.length).toBeGreaterThanOrEqual(8);
   expect(seen[0]).toHaveLength(5);
 });
+
+describe('other searches', () => {
+  test('a draft model changes nothing but the time', async () => {
+    const flags = ['KING:', '-n', '24', '--greedy', '--json'];
+    const plain = jsonLines((await lm(['generate', ...flags])).stdout)[0]!;
+    const helped = await lm(['generate', ...flags, '--draft-model', 'shakespeare', '--draft-tokens', '3']);
+    expect(helped.code).toBe(0);
+    expect(jsonLines(helped.stdout)[0]!['ids']).toEqual(plain['ids']);
+    const two = await lm(['generate', 'a', 'b', '-n', '3', '--draft-model', 'shakespeare']);
+    expect([two.code, two.stderr]).toEqual([1, expect.stringContaining('one at a time')]);
+  });
+  test('contrastive search, and no n-gram twice', async () => {
+    const run = async (...flags: string[]): Promise<number[]> =>
+      jsonLines((await lm(['generate', 'KING:', '-n', '40', '--json', ...flags])).stdout)[0]!['ids'] as number[];
+    const contrast = await run('--penalty-alpha', '0.6', '--top-k', '4');
+    expect(contrast).toHaveLength(40);
+    expect(contrast).not.toEqual(await run('--greedy'));
+    const once = await run('--greedy', '--no-repeat-ngram-size', '3');
+    const grams = once.slice(2).map((_, i) => once.slice(i, i + 3).join());
+    expect(new Set(grams).size).toBe(grams.length);
+  });
+});

@@ -38,6 +38,9 @@ export async function main(argv: readonly string[], around: Streams & Signals = 
   }
 }
 
+// yargs would read Hugging Face's name as the opposite of --repeat-ngram-size.
+const plainName = (word: string): string => word.replace(/^--no-repeat-ngram-size(?==|$)/, '--block-ngram-size');
+
 const isAbort = ({ name, cause }: Error): boolean =>
   name === 'AbortError' || (cause as Error | undefined)?.name === 'AbortError';
 
@@ -69,7 +72,7 @@ function parse(
     });
   addCommands(cli, commands, loaded);
   try {
-    void cli.parse([...argv], {}, (_error: unknown, _argv: unknown, output: string) => void (text = output));
+    void cli.parse(argv.map(plainName), {}, (_error: unknown, _argv: unknown, output: string) => void (text = output));
   } catch (thrown) {
     if (thrown instanceof Asked) return thrown.run;
     throw thrown;

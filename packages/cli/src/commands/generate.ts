@@ -29,12 +29,19 @@ export const generate: Command<GenerateArgs> = {
     const { loadTokenizer } = await import('@brickwork/tokenizer');
     // The tokenizer is built while the weights are read.
     const [model, tokenizer] = await Promise.all([loadModel(folder, { signal }), loadTokenizer(folder)]);
-    const decoder = model.decoder(engineOptions(a));
+    const decoder = model.decoder({ ...engineOptions(a), hiddenStates: (a.penaltyAlpha ?? 0) > 0 });
+    const draftFolder = a.draftModel === undefined ? null : await modelPath({ ...a, model: a.draftModel }, io, signal);
+    const draft = draftFolder === null ? null : (await loadModel(draftFolder, { signal })).decoder(engineOptions(a));
     const options = generationOptions(settings, model.generationConfig, model.config);
     const loaded = performance.now();
     try {
       const { maxNewTokens = tokensUnlessGiven, numReturnSequences: each = 1 } = options;
-      const chunks = generateText(decoder, tokenizer, prompts, { ...options, maxNewTokens, signal });
+      const chunks = generateText(decoder, tokenizer, prompts, {
+        ...options,
+        maxNewTokens,
+        ...(draft && { draft }),
+        signal,
+      });
       const show = { prompts, echo: a.echo, json: a.json, each };
       const { results, tokens, firstToken } = await showGeneration(chunks, show, io);
       const ended = performance.now();
@@ -66,6 +73,7 @@ export const generate: Command<GenerateArgs> = {
         io.note(`The context of ${contextLength} tokens is full; --context-shift goes on from its last half.`);
     } finally {
       await decoder.dispose();
+      await draft?.dispose();
     }
   },
 };

@@ -22,6 +22,11 @@ export interface GenerateArgs extends EngineArgs, ModelArgs {
   readonly repetitionPenalty?: number;
   readonly presencePenalty?: number;
   readonly frequencyPenalty?: number;
+  readonly blockNgramSize?: number;
+  readonly minNewTokens?: number;
+  readonly penaltyAlpha?: number;
+  readonly draftModel?: string;
+  readonly draftTokens?: number;
   readonly numBeams?: number;
   readonly lengthPenalty?: number;
   readonly earlyStopping?: boolean;
@@ -68,6 +73,13 @@ export const samplingFlags: ReturnType<typeof flags> = flags('Sampling', {
   },
   'presence-penalty': { type: 'number', describe: 'taken off the logits of tokens generated before' },
   'frequency-penalty': { type: 'number', describe: 'taken off for each time that they were generated' },
+  'block-ngram-size': {
+    type: 'number',
+    min: 0,
+    whole: true,
+    describe: 'no run of so many tokens occurs twice; also as --no-repeat-ngram-size',
+  },
+  'min-new-tokens': { type: 'number', min: 0, whole: true, describe: 'no end before so many tokens' },
   'num-return-sequences': { type: 'number', min: 1, whole: true, describe: 'texts for each prompt' },
   stop: { type: 'texts', describe: 'ends a text and is left out; several times for several' },
   seed: {
@@ -101,6 +113,19 @@ export const generateFlags: ReturnType<typeof flags> = {
     },
     'length-penalty': { type: 'number', describe: 'above 0 favours long texts' },
     'early-stopping': { type: 'switch', describe: 'stop at once when as many texts as beams are finished' },
+  }),
+  ...flags('Other searches', {
+    'penalty-alpha': {
+      type: 'number',
+      min: 0,
+      max: 1,
+      describe: 'contrastive search: weigh the --top-k most probable tokens by how new they are',
+    },
+    'draft-model': {
+      type: 'text',
+      describe: 'a small model with the same vocabulary that guesses ahead; the text is the same, sooner',
+    },
+    'draft-tokens': { type: 'number', min: 1, whole: true, describe: 'tokens that it guesses at a time (5)' },
   }),
   ...flags('Output', {
     echo: { type: 'switch', default: true, describe: 'print the prompt first; --no-echo leaves it out' },
@@ -137,6 +162,10 @@ export function askedSettings(a: GenerateArgs): Parameters<typeof generationOpti
     repetitionPenalty: a.repetitionPenalty,
     presencePenalty: a.presencePenalty,
     frequencyPenalty: a.frequencyPenalty,
+    noRepeatNgramSize: a.blockNgramSize,
+    minNewTokens: a.minNewTokens,
+    penaltyAlpha: a.penaltyAlpha,
+    draftTokens: a.draftTokens,
     numBeams: a.numBeams,
     lengthPenalty: a.lengthPenalty,
     earlyStopping: a.earlyStopping,

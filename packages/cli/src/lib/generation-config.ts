@@ -1,7 +1,7 @@
 // generation_config.json: how a model's authors meant it to be run, as Hugging Face's `generate` reads it.
 import type { GenerateOptions } from '@brickwork/transformer';
 
-type Settings = Omit<GenerateOptions, 'processors' | 'signal'>;
+type Settings = Omit<GenerateOptions, 'processors' | 'signal' | 'draft'>;
 type Json = Readonly<Record<string, unknown>>;
 
 /** What was asked for on top of what the model's files say. Their sampling counts only where `do_sample` is true. */
@@ -16,6 +16,9 @@ export function generationOptions(asked: Settings, generationConfig: Json, confi
     repetitionPenalty: number('repetition_penalty'),
     numBeams: number('num_beams'),
     lengthPenalty: number('length_penalty'),
+    noRepeatNgramSize: number('no_repeat_ngram_size'),
+    minNewTokens: number('min_new_tokens'),
+    penaltyAlpha: number('penalty_alpha'),
     eosTokenIds: [end].flat().filter((id): id is number => Number.isSafeInteger(id)),
   };
   const sampling: Settings = {
@@ -26,10 +29,14 @@ export function generationOptions(asked: Settings, generationConfig: Json, confi
     doSample: true,
   };
   const isSet = (name: keyof Settings): boolean => asked[name] !== undefined;
-  const asksForChance = (['temperature', 'topK', 'topP', 'minP'] as const).some(isSet);
+  const asksForChance = (['temperature', 'topK', 'topP', 'minP'] as const).some(isSet) && !asked.penaltyAlpha;
   const beams = (asked.numBeams ?? 1) > 1;
   const samples =
-    generationConfig['do_sample'] === true && asked.doSample !== false && asked.temperature !== 0 && !beams;
+    generationConfig['do_sample'] === true &&
+    asked.doSample !== false &&
+    asked.temperature !== 0 &&
+    !beams &&
+    !asked.penaltyAlpha;
   return defined({
     ...defined(general),
     ...(asksForChance ? { numBeams: undefined } : {}),
