@@ -14,7 +14,10 @@ export interface ForwardOptions {
   readonly mask?: Tensor | ((window: number | null) => Tensor);
   /** int64 (B, T), 1 where there is a token and 0 where there is padding. */
   readonly attentionMask?: Tensor;
-  /** How long each row's text is, int64 (B, 1), for rotary positions that depend on it; the longest of all unless given. */
+  /**
+   * How long the text is for each row, int64 (B, 1), or up to each token, (B, T), for rotary positions that depend on it; the
+   * longest of all unless given.
+   */
   readonly lengths?: Tensor;
   /** Keys and values of earlier tokens, a pair per layer. */
   readonly past?: readonly Past[];

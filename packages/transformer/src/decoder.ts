@@ -1,6 +1,6 @@
 // Runs a causal language model token by token: the prompt in one pass, then one token a step against a cache of keys and
 // values that lives here, outside the graph, so that a step returns only what is new.
-import { concat, constant, input, slice, squeeze, unsqueeze, type Tensor } from '@brickwork/graph';
+import { concat, constant, input, squeeze, unsqueeze, type Tensor } from '@brickwork/graph';
 import { evaluating, parameters } from '@brickwork/nn';
 import { compile, hostTensor, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
 import type { Past } from './attention.ts';
@@ -94,8 +94,6 @@ export class CachedDecoder implements Decoder {
   }
 
   stepMany(ids: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array> {
-    if (this.contextLength === Infinity)
-      throw new Error('decoder: several tokens at once are not for models whose positions stretch with the text');
     return this.#append(ids, signal);
   }
 
@@ -288,7 +286,8 @@ function traceDecode(model: CausalLM, T: 1 | 'T', keepsStates: boolean): Record<
   const masks = new Map([...new Set(model.windows)].map((w) => [w, input(maskName(w), ['B', 1, T, `P+${T}`])]));
   const { last, present } = model.forward(input('input_ids', ['B', T], 'int64'), evaluating(), {
     positions,
-    lengths: (T === 1 ? positions : slice(positions, 1, -1)).add(one),
+    // Each token turns as if it came alone.
+    lengths: positions.add(one),
     mask: (window) => masks.get(window)!,
     past,
   });

@@ -213,7 +213,7 @@ export interface Rotation {
 export interface RotationOptions {
   /** int64 (B, T) or (1, T); 0 to T-1 unless given. */
   readonly positions?: Tensor | undefined;
-  /** How long each row's text is, int64 (B, 1), where frequencies depend on it; the last position of all unless given. */
+  /** How long the text is for each row, int64 (B, 1), or each token, (B, T), where frequencies depend on it; up to the last position of all unless given. */
   readonly lengths?: Tensor | undefined;
 }
 
