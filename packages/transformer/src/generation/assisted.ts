@@ -110,7 +110,11 @@ export async function* assisted(
         known = history.length;
         const own = scored(logits.slice(-V), history);
         if (settings.sample) odds.push(probabilities(own));
-        guesses.push(settings.sample ? draw(own, uniform()) : argMax(own));
+        const guess = settings.sample ? draw(own, uniform()) : argMax(own);
+        guesses.push(guess);
+        // Nothing comes after an end.
+        const isEnd = settings.constraint?.isEnd([...history.slice(prompt.length), guess]);
+        if (settings.eosTokenIds.includes(guess) || isEnd) break;
       }
       const before = ids.length;
       const all = (await decoder.stepMany!([[ids.at(-1)!, ...guesses]], signal)).slice();

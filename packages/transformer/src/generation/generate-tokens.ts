@@ -55,7 +55,7 @@ interface Row {
 export function generateTokens(
   decoder: Decoder,
   prompts: readonly (readonly number[])[],
-  { stopWhen = () => false, ...options }: GenerateTokensOptions = {},
+  { stopWhen: asked = () => false, ...options }: GenerateTokensOptions = {},
 ): AsyncGenerator<GeneratedToken, GeneratedSequence[], undefined> {
   const settings = generationSettings(options, 'generateTokens');
   if (settings.stop.length)
@@ -65,11 +65,24 @@ export function generateTokens(
     throw new Error(
       `generateTokens: ${settings.seed.length} seeds for ${prompts.length} prompts; needs one each, or one number`,
     );
+  const stopWhen = settings.constraint ? orEnd(asked, settings.constraint) : asked;
   if (settings.draft) return assisted(decoder, prompts, settings, settings.draft, stopWhen);
   if (settings.contrast) return contrastive(decoder, prompts, settings, settings.contrast, stopWhen);
   return settings.numBeams > 1
     ? afterSearch(decoder, prompts, settings, stopWhen)
     : oneByOne(decoder, prompts, settings, stopWhen);
+}
+
+// A row also ends where its text is whole and nothing can follow.
+function orEnd(asked: StopWhen, constraint: NonNullable<Settings['constraint']>): StopWhen {
+  const rows = new Map<number, number[]>();
+  return ({ row, id }) => {
+    const ids = rows.get(row) ?? [];
+    rows.set(row, ids);
+    ids.push(id);
+    const stops = asked({ row, id });
+    return constraint.isEnd(ids) || stops;
+  };
 }
 
 async function* oneByOne(

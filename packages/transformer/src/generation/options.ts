@@ -1,4 +1,5 @@
 // The settings of generation, with Hugging Face's meaning and camelCase names, checked before any work is done.
+import type { Constraint } from '../constraints/constraint.ts';
 import { checkNumber } from '../samplers/check.ts';
 import { frequencyPenalty } from '../samplers/frequency-penalty.ts';
 import type { LogitsProcessor } from '../samplers/logits-processor.ts';
@@ -60,6 +61,11 @@ export interface GenerateOptions {
   readonly draft?: Decoder | undefined;
   /** How many tokens the draft guesses at a time (default 5). */
   readonly draftTokens?: number | undefined;
+  /**
+   * What the text must be: a regular expression or a JSON Schema (`regexConstraint`, `jsonSchemaConstraint`). It is, unless the
+   * most new tokens or the context cut it (finish reason 'length').
+   */
+  readonly constraint?: Constraint | undefined;
   /** More processors, run after the penalties and before the temperature. */
   readonly processors?: readonly LogitsProcessor[] | undefined;
   /**
@@ -104,6 +110,7 @@ export interface Settings {
   readonly earlyStopping: boolean | 'never';
   readonly numReturnSequences: number;
   readonly logprobs: number;
+  readonly constraint: Constraint | null;
   /** Contrastive search's α and how many candidates it weighs; null where it is off. */
   readonly contrast: { readonly alpha: number; readonly k: number } | null;
   readonly draft: { readonly decoder: Decoder; readonly tokens: number } | null;
@@ -128,6 +135,7 @@ const known: Record<keyof GenerateOptions, true> = {
   penaltyAlpha: true,
   draft: true,
   draftTokens: true,
+  constraint: true,
   processors: true,
   seed: true,
   stop: true,
@@ -284,6 +292,7 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
   if (options.badWordsIds?.length) all.push(badWords({ words: options.badWordsIds, eosTokenIds }));
   if (least > 0) all.push(minLength({ eosTokenIds, newTokens: least }));
   all.push(...processors);
+  if (options.constraint) all.push(options.constraint.process(eosTokenIds));
   if (sample) {
     if (heat !== 1) all.push(temperature({ temperature: heat }));
     if (k > 0) all.push(topK({ k }));
@@ -303,6 +312,7 @@ export function generationSettings(options: GenerateOptions, who = 'generate'): 
     earlyStopping,
     numReturnSequences,
     logprobs,
+    constraint: options.constraint ?? null,
     contrast: alpha > 0 ? { alpha, k } : null,
     draft: draft && { decoder: draft, tokens: draftTokens },
     signal,
