@@ -182,6 +182,36 @@ describe('other searches', () => {
     const two = await lm(['generate', 'a', 'b', '-n', '3', '--draft-model', 'shakespeare']);
     expect([two.code, two.stderr]).toEqual([1, expect.stringContaining('one at a time')]);
   });
+  test('a regular expression, and a JSON schema, from a file or as it is', async () => {
+    const run = async (...flags: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await lm([
+        'generate',
+        'Born on ',
+        '-n',
+        '120',
+        '-s',
+        '3',
+        '--temp',
+        '1',
+        '--json',
+        ...flags,
+      ]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      return jsonLines(stdout)[0]!['text'] as string;
+    };
+    expect(await run('--regex', '[A-Z][a-z]{2,5}, (king|queen)')).toMatch(/^[A-Z][a-z]{2,5}, (king|queen)$/);
+    expect(await run('--json-schema', '{"type": "boolean"}')).toMatch(/^(true|false)$/);
+    writeFileSync(join(folder, 'schema.json'), '{"enum": [null, true]}');
+    expect(await run('--json-schema', join(folder, 'schema.json'))).toMatch(/^(null|true)$/);
+    // Its characters hold no quotation mark.
+    const { code, stderr } = await lm(['generate', 'a', '--json-schema', '{"type": "string"}']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('no token of the vocabulary goes on')]);
+    const bad = await lm(['generate', 'a', '--regex', '(a)\\1']);
+    expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('a back reference')]);
+    const gone = await lm(['generate', 'a', '--json-schema', 'gone.json']);
+    expect([gone.code, gone.stderr]).toEqual([2, expect.stringContaining('gone.json')]);
+    expect((await lm(['generate', 'a', '--regex', 'a', '--json-schema', '{}'])).code).toBe(2);
+  });
   test('contrastive search, and no n-gram twice', async () => {
     const run = async (...flags: string[]): Promise<number[]> =>
       jsonLines((await lm(['generate', 'KING:', '-n', '40', '--json', ...flags])).stdout)[0]!['ids'] as number[];

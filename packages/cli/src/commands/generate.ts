@@ -1,5 +1,6 @@
 // lm generate: continues a prompt, token by token, or several at once.
 import type { Command } from '../lib/command.ts';
+import { constraintOf } from '../lib/constraint-flags.ts';
 import { engineOptions } from '../lib/engine-flags.ts';
 import { askedSettings, generateFlags, tokensUnlessGiven, type GenerateArgs } from '../lib/generate-flags.ts';
 import { generationOptions } from '../lib/generation-config.ts';
@@ -18,6 +19,10 @@ export const generate: Command<GenerateArgs> = {
     ['generate "ROMEO:" -n 100 --temperature 0.8 --top-p 0.9 -s 7', 'the same text each time'],
     ['generate -m my-model --num-beams 4 --json < prompt.txt', 'the most probable text, as JSON'],
     ['generate "First" "Second" --greedy', 'two prompts in one batch'],
+    [
+      'generate "Born on " --regex "\\d{4}-\\d{2}-\\d{2}" --no-echo',
+      'a text of this form, whatever the model would say',
+    ],
   ],
   async run(a, io) {
     const settings = askedSettings(a);
@@ -32,6 +37,7 @@ export const generate: Command<GenerateArgs> = {
     const decoder = model.decoder({ ...engineOptions(a), hiddenStates: (a.penaltyAlpha ?? 0) > 0 });
     const draftFolder = a.draftModel === undefined ? null : await modelPath({ ...a, model: a.draftModel }, io, signal);
     const draft = draftFolder === null ? null : (await loadModel(draftFolder, { signal })).decoder(engineOptions(a));
+    const constraint = await constraintOf(a, tokenizer);
     const options = generationOptions(settings, model.generationConfig, model.config);
     const loaded = performance.now();
     try {
@@ -40,6 +46,7 @@ export const generate: Command<GenerateArgs> = {
         ...options,
         maxNewTokens,
         ...(draft && { draft }),
+        ...(constraint && { constraint }),
         signal,
       });
       const show = { prompts, echo: a.echo, json: a.json, each };

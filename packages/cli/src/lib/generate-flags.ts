@@ -26,6 +26,8 @@ export interface GenerateArgs extends EngineArgs, ModelArgs {
   readonly minNewTokens?: number;
   readonly penaltyAlpha?: number;
   readonly draftModel?: string;
+  readonly regex?: string;
+  readonly jsonSchema?: string;
   readonly draftTokens?: number;
   readonly numBeams?: number;
   readonly lengthPenalty?: number;
@@ -124,6 +126,11 @@ export const generateFlags: ReturnType<typeof flags> = {
     'draft-model': {
       type: 'text',
       describe: 'a small model with the same vocabulary that guesses ahead; the text is the same, sooner',
+    },
+    regex: { type: 'text', describe: 'the text must match this regular expression as a whole' },
+    'json-schema': {
+      type: 'text',
+      describe: 'the text must be JSON that this schema allows: a file, or the schema itself; {} for any JSON',
     },
     'draft-tokens': { type: 'number', min: 1, whole: true, describe: 'tokens that it guesses at a time (5)' },
   }),

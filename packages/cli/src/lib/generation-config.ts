@@ -1,7 +1,7 @@
 // generation_config.json: how a model's authors meant it to be run, as Hugging Face's `generate` reads it.
 import type { GenerateOptions } from '@brickwork/transformer';
 
-type Settings = Omit<GenerateOptions, 'processors' | 'signal' | 'draft'>;
+type Settings = Omit<GenerateOptions, 'processors' | 'signal' | 'draft' | 'constraint'>;
 type Json = Readonly<Record<string, unknown>>;
 
 /** What was asked for on top of what the model's files say. Their sampling counts only where `do_sample` is true. */
