@@ -26,12 +26,10 @@ function run(code: string): string[] {
   }
 }
 
-test('there are the three examples', () => {
-  expect(examples.map((code) => code.split(' from ').pop()!.split(';')[0])).toEqual([
-    "'@brickwork/runtime'",
-    "'@brickwork/transformer'",
-    "'@brickwork/transformer'",
-  ]);
+test('there are the five examples', () => {
+  const marks = ['new Linear(4, 3)', 'generateText(', 'model.run(', 'writeAdapter(', 'pretrain(model'];
+  expect(examples).toHaveLength(marks.length);
+  marks.forEach((mark, i) => expect(examples[i]).toContain(mark));
 });
 
 test.skipIf(!isBuilt)('the gradient of a brick', () => {
@@ -49,8 +47,22 @@ test.skipIf(!isBuilt)('text with log-probabilities', () => {
   expect(lines.map(([, text]) => JSON.parse(text!) as string).join('')).toMatch(/\w+ \w+/);
 });
 
+test.skipIf(!isBuilt)('outputs by their names', () => {
+  const printed = run(examples[2]!).join('\n');
+  const [shapes] = /\[ 1, 19, 192 \] \[ 1, 6, 19, 19 \]$/.exec(printed)!;
+  expect(shapes).toBeTruthy();
+  const logProbs = [...printed.slice(0, -shapes.length).matchAll(/-\d+\.\d+/g)].map(Number);
+  expect(logProbs).toHaveLength(18); // of all characters but the first
+});
+
+test.skipIf(!isBuilt)('an adapter trained on a frozen model', () => {
+  const losses = run(examples[3]!).map((line) => Number(line.split(' ')[1]));
+  expect(losses).toHaveLength(5);
+  expect(losses.at(-1)!).toBeLessThan(losses[0]!);
+});
+
 test.skipIf(!isBuilt)('a GPT trained on a text, whose loss falls', () => {
-  const losses = run(examples[2]!).map((line) => Number(line.split(' ')[1]));
+  const losses = run(examples[4]!).map((line) => Number(line.split(' ')[1]));
   expect(losses.length).toBe(20);
   expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.1);
 });
