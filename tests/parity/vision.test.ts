@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { gradients, input } from '../../packages/graph/src/index.ts';
 import { evaluating, parameters, trainable } from '../../packages/nn/src/index.ts';
 import { compile, readSafetensors, type HostTensor } from '../../packages/runtime/src/index.ts';
-import { buildNetwork, loadWeights, Model } from '../../packages/transformer/src/index.ts';
+import { AutoModel, buildNetwork, loadWeights, Model } from '../../packages/transformer/src/index.ts';
 import { visionArchitectures } from '../../packages/vision/src/index.ts';
 import { difference, fixture, hasShared, type Fixture } from '../fixtures.ts';
 
@@ -80,4 +80,13 @@ describe.skipIf(!hasShared).each(['resnet', 'vit', 'clip', 'vit_mae'])('%s (need
     expect(again.tensors.size).toBe(tensors.size);
     await rm(scratch, { recursive: true });
   });
+});
+
+test.skipIf(!hasShared)('AutoModel opens image networks where it is told of them (needs ../shared)', async () => {
+  const f = await fixture('vit');
+  const model = await AutoModel.fromPretrained(f.folder, { architectures: visionArchitectures });
+  const { logits } = await model.run({ pixel_values: f.inputs.get('pixel_values')! }, ['logits']);
+  expect(difference(logits!, f.expected.get('logits')!).absolute).toBeLessThan(1e-4);
+  await model.dispose();
+  await expect(AutoModel.fromPretrained(f.folder)).rejects.toThrow('model_type is "vit"; known are');
 });

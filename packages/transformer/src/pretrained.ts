@@ -2,7 +2,7 @@
 import { initialize, parameters } from '@brickwork/nn';
 import { loadCheckpoint, resolveModel, type CompileOptions, type DownloadOptions } from '@brickwork/runtime';
 import { loadTokenizer, type Tokenizer } from '@brickwork/tokenizer';
-import { buildNetwork, type BuiltNetwork, type Config } from './architecture.ts';
+import { buildNetwork, type Architecture, type BuiltNetwork, type Config } from './architecture.ts';
 import { architectures } from './architectures/index.ts';
 import { Model } from './model.ts';
 import { WeightFitter, type FitOptions } from './weights.ts';
@@ -26,13 +26,15 @@ export interface FromPretrainedOptions
   readonly class?: string;
   /** Fields that take the place of config.json's: `{ num_labels: 3 }`. */
   readonly config?: Config;
+  /** More architectures by `model_type`, such as `visionArchitectures` of @brickwork/vision. */
+  readonly architectures?: Readonly<Record<string, Architecture>>;
   readonly onProgress?: (progress: LoadProgress) => void;
   /** How the engine runs it. */
   readonly compile?: CompileOptions;
 }
 
 const known = ['revision', 'offline', 'cacheDir', 'token', 'signal', 'missing', 'seed'];
-known.push('class', 'config', 'onProgress', 'compile');
+known.push('class', 'config', 'architectures', 'onProgress', 'compile');
 
 /** Makes models. */
 export const AutoModel = {
@@ -58,7 +60,7 @@ export const AutoModel = {
     let chosen!: Plan;
     const { generationConfig, tensors } = await loadCheckpoint(folder, {
       choose: (read) => {
-        chosen = plan(read, overrides, className);
+        chosen = plan(read, overrides, { className, known: { ...architectures, ...options.architectures } });
         return (name) => chosen.fitter.wants(name);
       },
       ...(options.signal && { signal: options.signal }),
@@ -89,9 +91,14 @@ export const AutoModel = {
    */
   fromConfig(
     config: Config,
-    { class: className, seed = 0, compile }: Pick<FromPretrainedOptions, 'class' | 'seed' | 'compile'> = {},
+    {
+      class: className,
+      seed = 0,
+      compile,
+      architectures: more,
+    }: Pick<FromPretrainedOptions, 'class' | 'seed' | 'compile' | 'architectures'> = {},
   ): Model {
-    const built = buildNetwork(config, architectures, className);
+    const built = buildNetwork(config, { ...architectures, ...more }, className);
     const weights = initialize(built.network, seed);
     return new Model({ ...built, weights, config, initialized: [...weights.keys()] }, compile);
   },
@@ -153,7 +160,14 @@ interface Plan {
 }
 
 // What is known once config.json is read: the network, and which of the checkpoint's tensors it wants.
-function plan(read: Config, overrides: Config, className: string | undefined): Plan {
+function plan(
+  read: Config,
+  overrides: Config,
+  {
+    className,
+    known: all,
+  }: { readonly className: string | undefined; readonly known: Readonly<Record<string, Architecture>> },
+): Plan {
   const config: Record<string, unknown> = { ...read, ...overrides };
   const labels = overrides['num_labels'];
   // Names of the old labels say nothing of another number of them.
@@ -165,7 +179,7 @@ function plan(read: Config, overrides: Config, className: string | undefined): P
       config['label2id'] = Object.fromEntries(names.map((name, i) => [name, i]));
     }
   }
-  const built = buildNetwork(config, architectures, className);
+  const built = buildNetwork(config, all, className);
   const saved: unknown = Array.isArray(read['architectures']) ? read['architectures'][0] : undefined;
   const savedAs = typeof saved === 'string' ? saved : undefined;
   return { built, config, fitter: new WeightFitter(built, parameters(built.network)), savedAs };
