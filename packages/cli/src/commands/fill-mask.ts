@@ -18,7 +18,7 @@ export const fillMaskCommand: Command<Args> = {
     text: { type: 'string', array: true, default: [], describe: 'texts, each in quotes; lines of stdin unless given' },
   },
   flags: {
-    ...modelFlags(),
+    ...modelFlags('models/encoder'),
     ...flags('Flags', {
       file: { type: 'texts', alias: 'f', describe: 'a file with a text on each line' },
       'top-k': {
@@ -34,7 +34,7 @@ export const fillMaskCommand: Command<Args> = {
     ...engineFlags,
   },
   examples: [
-    ['fill-mask "The capital of France is [MASK]." -m my-encoder', 'the five most probable words'],
+    ['fill-mask "It was a [MASK] day."', 'the five most probable words, of the model that ships'],
     ['fill-mask -m bert-base-uncased -k 1 --json < texts.txt', 'a line of JSON for each line'],
   ],
   async run(a, io) {
