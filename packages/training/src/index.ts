@@ -5,6 +5,7 @@ export * from './benchmark.ts';
 export * from './data/example-batches.ts';
 export * from './data/example-store.ts';
 export * from './data/example.ts';
+export * from './data/prepare.ts';
 export * from './data/row.ts';
 export * from './data/rows.ts';
 export * from './encode-stream.ts';
