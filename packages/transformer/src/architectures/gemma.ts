@@ -75,8 +75,8 @@ export class GemmaMLP {
     this.down_proj = new Linear(c.intermediate_size, c.hidden_size, o);
     this.#act = activation(c.hidden_activation);
   }
-  forward(x: Tensor): Tensor {
-    return this.down_proj.forward(this.#act(this.gate_proj.forward(x)).mul(this.up_proj.forward(x)));
+  forward(x: Tensor, ctx: Context): Tensor {
+    return this.down_proj.forward(this.#act(this.gate_proj.forward(x, ctx)).mul(this.up_proj.forward(x, ctx)), ctx);
   }
 }
 
@@ -99,11 +99,11 @@ class Attention {
     const { num_attention_heads: H, head_dim: D, attention_dropout: dropout } = this.#c;
     const [B, T] = x.shape as [number, number];
     const heads = (projected: Tensor): Tensor => projected.reshape([B, T, -1, D]).permute([0, 2, 1, 3]); // (B, H, T, D)
-    const key = rotate(heads(this.k_proj.forward(x)), at);
-    const value = heads(this.v_proj.forward(x));
-    const q = rotate(heads(this.q_proj.forward(x)), at);
+    const key = rotate(heads(this.k_proj.forward(x, ctx)), at);
+    const value = heads(this.v_proj.forward(x, ctx));
+    const q = rotate(heads(this.q_proj.forward(x, ctx)), at);
     const o = attention(q, key, value, ctx, { mask, dropout, past });
-    const y = this.o_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, H * D]));
+    const y = this.o_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, H * D]), ctx);
     return { y, present: { key, value }, weights: () => attentionWeights(q, key, { mask, past }) };
   }
 }
@@ -122,7 +122,7 @@ class Block {
   forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): BlockOutput {
     const { y, present, weights } = this.self_attn.forward(this.input_layernorm.forward(x), ctx, at, mask, past);
     const h = x.add(y);
-    return { x: h.add(this.mlp.forward(this.post_attention_layernorm.forward(h))), present, weights };
+    return { x: h.add(this.mlp.forward(this.post_attention_layernorm.forward(h), ctx)), present, weights };
   }
 }
 

@@ -73,12 +73,12 @@ class Attention {
     const { num_attention_heads: H, head_dim: D, attention_dropout: dropout } = this.#c;
     const [B, T] = x.shape as [number, number];
     const heads = (projected: Tensor): Tensor => projected.reshape([B, T, -1, D]).permute([0, 2, 1, 3]); // (B, H, T, D)
-    const key = rotate(this.k_norm.forward(heads(this.k_proj.forward(x))), at);
-    const value = heads(this.v_proj.forward(x));
-    const q = rotate(this.q_norm.forward(heads(this.q_proj.forward(x))), at);
+    const key = rotate(this.k_norm.forward(heads(this.k_proj.forward(x, ctx))), at);
+    const value = heads(this.v_proj.forward(x, ctx));
+    const q = rotate(this.q_norm.forward(heads(this.q_proj.forward(x, ctx))), at);
     const o = { mask, past, scale: this.#c.query_pre_attn_scalar ** -0.5, softcap: this.#c.attn_logit_softcapping };
     const seen = attention(q, key, value, ctx, { ...o, dropout });
-    const y = this.o_proj.forward(seen.permute([0, 2, 1, 3]).reshape([B, T, H * D]));
+    const y = this.o_proj.forward(seen.permute([0, 2, 1, 3]).reshape([B, T, H * D]), ctx);
     return { y, present: { key, value }, weights: () => attentionWeights(q, key, o) };
   }
 }
@@ -102,7 +102,7 @@ class Block {
   forward(x: Tensor, ctx: Context, at: Rotation, mask: Tensor, past: Past | null): BlockOutput {
     const { y, present, weights } = this.self_attn.forward(this.input_layernorm.forward(x), ctx, at, mask, past);
     const h = x.add(this.post_attention_layernorm.forward(y));
-    const fed = this.mlp.forward(this.pre_feedforward_layernorm.forward(h));
+    const fed = this.mlp.forward(this.pre_feedforward_layernorm.forward(h), ctx);
     return { x: h.add(this.post_feedforward_layernorm.forward(fed)), present, weights };
   }
 }

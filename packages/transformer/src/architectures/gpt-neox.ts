@@ -84,7 +84,7 @@ class Attention {
     const value = slice(qkv, 3, 2 * D, 3 * D);
     const q = rotatePart(slice(qkv, 3, 0, D), at, this.#turning);
     const o = attention(q, key, value, ctx, { mask, dropout: attention_dropout, past });
-    const y = this.dense.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C]));
+    const y = this.dense.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C]), ctx);
     return { y, present: { key, value }, weights: () => attentionWeights(q, key, { mask, past }) };
   }
 }
@@ -99,8 +99,8 @@ class MLP {
     this.dense_4h_to_h = new Linear(c.intermediate_size, c.hidden_size, { weight });
     this.#act = activation(c.hidden_act);
   }
-  forward(x: Tensor): Tensor {
-    return this.dense_4h_to_h.forward(this.#act(this.dense_h_to_4h.forward(x)));
+  forward(x: Tensor, ctx: Context): Tensor {
+    return this.dense_4h_to_h.forward(this.#act(this.dense_h_to_4h.forward(x, ctx)), ctx);
   }
 }
 
@@ -124,7 +124,7 @@ class Block {
     const attended = x.add(dropout(y, p, ctx));
     const from = use_parallel_residual ? x : attended;
     return {
-      x: attended.add(dropout(this.mlp.forward(this.post_attention_layernorm.forward(from)), p, ctx)),
+      x: attended.add(dropout(this.mlp.forward(this.post_attention_layernorm.forward(from), ctx), p, ctx)),
       present,
       weights,
     };

@@ -69,7 +69,7 @@ class Attention {
       .permute([2, 0, 3, 1, 4]); // (3, B, H, T, D)
     const [q, key, value] = split(qkv, 3, 0).map((t) => squeeze(t, 0)) as [Tensor, Tensor, Tensor]; // (B, H, T, D)
     const o = attention(q, key, value, ctx, { mask, scale: this.#scale, dropout: attn_pdrop, past });
-    const y = this.c_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C])); // (B, T, C)
+    const y = this.c_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C]), ctx); // (B, T, C)
     const weights = (): Tensor => attentionWeights(q, key, { mask, scale: this.#scale, past });
     return { y: dropout(y, resid_pdrop, ctx), present: { key, value }, weights };
   }
@@ -88,7 +88,7 @@ class MLP {
     this.c_proj = new Conv1D(inner, c.n_embd, normal(c.initializer_range / Math.sqrt(2 * c.n_layer)));
   }
   forward(x: Tensor, ctx: Context): Tensor {
-    return dropout(this.c_proj.forward(this.#act(this.c_fc.forward(x))), this.#dropout, ctx);
+    return dropout(this.c_proj.forward(this.#act(this.c_fc.forward(x, ctx)), ctx), this.#dropout, ctx);
   }
 }
 

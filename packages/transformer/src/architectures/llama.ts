@@ -99,11 +99,11 @@ class Attention {
       const normed = norm ? norm.forward(heads(projected)) : heads(projected);
       return at ? rotate(normed, at) : normed;
     };
-    const key = turned(this.k_proj.forward(x), this.k_norm);
-    const value = heads(this.v_proj.forward(x));
-    const q = turned(this.q_proj.forward(x), this.q_norm);
+    const key = turned(this.k_proj.forward(x, ctx), this.k_norm);
+    const value = heads(this.v_proj.forward(x, ctx));
+    const q = turned(this.q_proj.forward(x, ctx), this.q_norm);
     const o = attention(q, key, value, ctx, { mask, dropout: this.#c.attention_dropout, past });
-    const y = this.o_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, this.#c.num_attention_heads * this.#D]));
+    const y = this.o_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, this.#c.num_attention_heads * this.#D]), ctx);
     return { y, present: { key, value }, weights: () => attentionWeights(q, key, { mask, past }) };
   }
 }
@@ -120,8 +120,8 @@ class MLP {
     this.down_proj = new Linear(c.intermediate_size, c.hidden_size, o);
     this.#act = activation(c.hidden_act);
   }
-  forward(x: Tensor): Tensor {
-    return this.down_proj.forward(this.#act(this.gate_proj.forward(x)).mul(this.up_proj.forward(x)));
+  forward(x: Tensor, ctx: Context): Tensor {
+    return this.down_proj.forward(this.#act(this.gate_proj.forward(x, ctx)).mul(this.up_proj.forward(x, ctx)), ctx);
   }
 }
 
@@ -139,7 +139,7 @@ class Block {
   forward(x: Tensor, ctx: Context, at: Rotation | null, mask: Tensor, past: Past | null): BlockOutput {
     const { y, present, weights } = this.self_attn.forward(this.input_layernorm.forward(x), ctx, at, mask, past);
     const h = x.add(y);
-    return { x: h.add(this.mlp.forward(this.post_attention_layernorm.forward(h))), present, weights };
+    return { x: h.add(this.mlp.forward(this.post_attention_layernorm.forward(h), ctx)), present, weights };
   }
 }
 
