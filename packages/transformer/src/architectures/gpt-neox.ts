@@ -77,7 +77,7 @@ class Attention {
     const D = C / H;
     // Query, key and value stand side by side within each head.
     const qkv = this.query_key_value
-      .forward(x)
+      .forward(x, ctx)
       .reshape([B, T, H, 3 * D])
       .permute([0, 2, 1, 3]); // (B, H, T, 3D)
     const key = rotatePart(slice(qkv, 3, D, 2 * D), at, this.#turning);

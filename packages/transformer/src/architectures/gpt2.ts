@@ -64,7 +64,7 @@ class Attention {
     const { n_embd: C, n_head: H, attn_pdrop, resid_pdrop } = this.#config;
     const [B, T] = x.shape as [number, number];
     const qkv = this.c_attn
-      .forward(x)
+      .forward(x, ctx)
       .reshape([B, T, 3, H, C / H])
       .permute([2, 0, 3, 1, 4]); // (3, B, H, T, D)
     const [q, key, value] = split(qkv, 3, 0).map((t) => squeeze(t, 0)) as [Tensor, Tensor, Tensor]; // (B, H, T, D)
