@@ -13,6 +13,7 @@ import { llama } from './llama.ts';
 import { marian } from './marian.ts';
 import { mistral } from './mistral.ts';
 import { modernbert } from './modernbert.ts';
+import { opt } from './opt.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 import { camembert, roberta, xlmRoberta } from './roberta.ts';
@@ -37,6 +38,7 @@ export const architectures: Readonly<Record<string, Architecture>> = {
   mistral,
   modernbert,
   mt5,
+  opt,
   qwen2,
   qwen3,
   roberta,
