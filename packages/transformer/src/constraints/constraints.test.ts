@@ -124,6 +124,7 @@ const schemas: [string, object][] = [
   ],
   ['a map', { type: 'object', additionalProperties: { type: 'number' }, minProperties: 1, maxProperties: 3 }],
   ['strings', { type: 'array', items: { type: 'string', pattern: '^[A-Z]{2}"\\d+$' }, minItems: 1, maxItems: 2 }],
+  ['an enum of one type', { type: 'string', enum: ['x', 1, 'y', null] }],
   ['several types', { type: ['string', 'null'], minLength: 1, maxLength: 3 }],
   [
     'all of',
@@ -186,6 +187,9 @@ describe('JSON Schema', () => {
     [{ type: 'integer', minimum: 5, maximum: 4 }, 'no whole number is from 5 to 4'],
     [{ type: 'string', pattern: '(a)\\1' }, 'a back reference'],
     [{ anyOf: [] }, 'anyOf needs a list'],
+    [{ enum: [1, 5], minimum: 3 }, 'minimum'],
+    [{ const: 3, type: 'string' }, 'no listed value is of ty'],
+    [{ type: ['integer', 'number'], minimum: 3 }, 'minimum'],
     [7, '7 is no schema'],
     [false, 'false allows nothing'],
   ])('%j is refused', (schema, message) => {

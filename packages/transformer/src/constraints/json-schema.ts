@@ -159,11 +159,15 @@ export function jsonSchemaGrammar(root: unknown): Grammar {
         fail(where, `$ref stands beside ${names.filter((n) => n !== '$ref').join(', ')}, which isn't supported`);
       return reference(schema['$ref'], where);
     }
-    if ('const' in schema) return literal(JSON.stringify(schema['const']));
-    if ('enum' in schema) {
-      const list = schema['enum'];
+    if ('const' in schema || 'enum' in schema) {
+      const beside = names.filter((name) => name !== 'type' && name !== ('const' in schema ? 'const' : 'enum'));
+      if (beside.length) return fail(where, `${beside.join(', ')} beside enum or const is not supported`);
+      const list = 'const' in schema ? [schema['const']] : schema['enum'];
       if (!Array.isArray(list) || !list.length) return fail(where, 'enum needs a list of values');
-      return choice(...list.map((one) => literal(JSON.stringify(one))));
+      const types = 'type' in schema ? ([schema['type']].flat() as string[]) : null;
+      const kept = types ? list.filter((one: unknown) => types.some((type) => isOf(one, type))) : list;
+      if (!kept.length) return fail(where, `no listed value is of type ${types!.join(' or ')}`);
+      return choice(...kept.map((one) => literal(JSON.stringify(one))));
     }
     for (const name of ['anyOf', 'oneOf'] as const) {
       if (!(name in schema)) continue;
@@ -193,7 +197,10 @@ export function jsonSchemaGrammar(root: unknown): Grammar {
     if (!types.length) return any;
     for (const type of types)
       if (!Object.hasOwn(keywords, type)) fail(where, `no type is called ${JSON.stringify(type)}`);
-    const mine = types.flatMap((type) => (type === 'number' ? keywords['number']! : keywords[type]!));
+    // A bound beside integers would not hold for the other numbers.
+    const mine = types
+      .flatMap((type) => keywords[type]!)
+      .filter((name) => !types.includes('number') || !keywords['integer']!.includes(name));
     for (const name of names)
       if (!everywhere.includes(name) && !mine.includes(name))
         fail(where, `${name} of ${types.join(' or ')} is not supported`);
@@ -411,6 +418,14 @@ export function jsonSchemaGrammar(root: unknown): Grammar {
     return out;
   };
   return value(root, '');
+}
+
+/** Whether a value is of a type, as JSON Schema names them. */
+function isOf(value: unknown, type: string): boolean {
+  if (type === 'integer') return Number.isInteger(value);
+  if (type === 'null') return value === null;
+  if (type === 'array') return Array.isArray(value);
+  return typeof value === type && (type !== 'object' || (value !== null && !Array.isArray(value)));
 }
 
 // What a schema without a type is about.

@@ -56,6 +56,14 @@ describe('greedy', () => {
     expect([one!.drafted, one!.accepted]).toEqual([25, 25]);
     expect(decoder.passes).toHaveLength(1 + 5);
   });
+  test.each([2, 5, 12, 63])('a draft that sees %i tokens helps as far as it can', async (contextLength) => {
+    const expected = await alone({ maxNewTokens: 50 });
+    const draft = new FakeDecoder({ contextLength, logits: draftLogits });
+    const [one] = await collect(
+      generateTokens(new FakeDecoder(), [[1, 2, 3]], { maxNewTokens: 50, draft, draftTokens: 4 }),
+    );
+    expect({ ids: one!.ids, finishReason: one!.finishReason, logprobs: one!.logprobs }).toEqual(expected);
+  });
   test.each(['gpt2', 'llama'])('%s: real caches, cut back after wrong guesses', async (type) => {
     const sizes = {
       vocab_size: 23,

@@ -40,7 +40,7 @@ export async function* assisted(
   const [prompt] = prompts as [readonly number[]];
   const V = decoder.vocabularySize;
   const signal = settings.signal ?? undefined;
-  const context = Math.min(decoder.contextLength, draft.contextLength);
+  const context = decoder.contextLength;
   const limit = Math.min(settings.maxNewTokens, context - prompt.length);
   const given = settings.seed ?? Math.floor(Math.random() * 2 ** 32);
   const seed = settings.sample ? (typeof given === 'number' ? given : given[0]!) : null;
@@ -99,7 +99,9 @@ export async function* assisted(
     let known = 0; // tokens that the draft has read
     while (finishReason === null && !signal?.aborted) {
       // Both models have read all but the last token, the draft perhaps less.
-      const room = Math.min(most, limit - logprobs.length - 1, context - ids.length);
+      // A draft that sees less than the model helps up to there.
+      const reach = Math.max(0, Math.min(context, draft.contextLength) - ids.length);
+      const room = Math.min(most, limit - logprobs.length - 1, reach);
       const guesses: number[] = [];
       const odds: Float64Array[] = [];
       for (let i = 0; i < room; i++) {
