@@ -33,6 +33,11 @@ export const commands: Commands = {
     describe: 'Train a GPT on your own text files, from nothing',
     load: async () => (await import('./pretrain.ts')).pretrain,
   },
+  finetune: {
+    command: 'finetune',
+    describe: 'Train a checkpoint on your own labelled data: all of it, a part, or an adapter',
+    load: async () => (await import('./finetune.ts')).finetune,
+  },
   tokenizer: {
     command: 'tokenizer',
     describe: 'Train a vocabulary; turn text into ids and back',

@@ -1,0 +1,136 @@
+// The flags of lm finetune, with the names of Hugging Face's TrainingArguments.
+import { dataFlags, taskFlag, type DataArgs } from './data-flags.ts';
+import { engineFlags, type EngineArgs } from './engine-flags.ts';
+import { flags } from './flags.ts';
+import { methodFlags, type MethodArgs } from './method-flags.ts';
+import { modelFlags, type ModelArgs } from './open-model.ts';
+import type { TaskName } from './task-names.ts';
+
+/** What the flags hold. */
+export interface FinetuneArgs extends DataArgs, EngineArgs, MethodArgs, ModelArgs {
+  readonly config?: string;
+  readonly task?: TaskName;
+  readonly validationData?: readonly string[];
+  readonly validationSplit: number;
+  readonly cache?: string;
+  readonly out: string;
+  readonly learningRate?: number;
+  readonly numTrainEpochs: number;
+  readonly maxSteps?: number;
+  readonly perDeviceTrainBatchSize: number;
+  readonly perDeviceEvalBatchSize?: number;
+  readonly gradientAccumulationSteps: number;
+  readonly warmupSteps: number;
+  readonly warmupRatio: number;
+  readonly weightDecay: number;
+  readonly adamBeta1: number;
+  readonly adamBeta2: number;
+  readonly maxGradNorm: number;
+  readonly lrSchedulerType: string;
+  readonly optim: 'adamw' | 'sgd';
+  readonly groupByLength: boolean;
+  readonly seed: number;
+  readonly evalSteps?: number;
+  readonly saveSteps?: number;
+  readonly keepBest: boolean;
+  readonly resume: boolean;
+  readonly picture: boolean;
+  readonly json: boolean;
+}
+
+const positive = { type: 'number', min: 1, whole: true } as const;
+
+/** All flags of the command, with their defaults. */
+export const finetuneFlags: ReturnType<typeof flags> = {
+  ...modelFlags(),
+  ...flags('Model', { task: { ...taskFlag, alias: 'T' } }),
+  ...dataFlags,
+  ...flags('Data', {
+    'validation-data': { type: 'texts', alias: 'validation-file', describe: 'held-out examples in files of their own' },
+    'validation-split': {
+      type: 'number',
+      min: 0,
+      below: 1,
+      default: 0.1,
+      describe: 'share of the rows to hold out, where there are no such files',
+    },
+    cache: {
+      type: 'text',
+      describe: 'folder for encoded examples, which later runs find again; in the run’s folder unless given',
+    },
+  }),
+  ...methodFlags,
+  ...flags('Training', {
+    'learning-rate': {
+      type: 'number',
+      alias: 'lr',
+      above: 0,
+      describe: 'step size at its highest; 5e-5 for full and last:N, 1e-3 for the others unless given',
+    },
+    'num-train-epochs': { type: 'number', alias: 'epochs', above: 0, default: 3, describe: 'times through the data' },
+    'max-steps': { ...positive, describe: 'updates, in place of epochs' },
+    'per-device-train-batch-size': {
+      ...positive,
+      alias: ['batch-size', 'b'],
+      default: 8,
+      describe: 'examples in a batch',
+    },
+    'per-device-eval-batch-size': {
+      ...positive,
+      describe: 'examples at a time in scores; as for training unless given',
+    },
+    'gradient-accumulation-steps': { ...positive, default: 1, describe: 'batches in an update' },
+    'warmup-steps': {
+      type: 'number',
+      min: 0,
+      whole: true,
+      default: 0,
+      describe: 'updates over which the step size rises',
+    },
+    'warmup-ratio': { type: 'number', min: 0, max: 1, default: 0, describe: 'the same, as a share of all updates' },
+    'lr-scheduler-type': {
+      type: 'choice',
+      alias: 'lr-scheduler',
+      choices: ['linear', 'cosine', 'constant', 'constant_with_warmup', 'plateau'],
+      default: 'linear',
+      describe: 'how the step size falls',
+    },
+    optim: {
+      type: 'choice',
+      alias: 'optimizer',
+      choices: ['adamw', 'sgd'],
+      default: 'adamw',
+      describe: 'how weights are updated',
+    },
+    'weight-decay': { type: 'number', min: 0, default: 0, describe: 'decay of matrices' },
+    'adam-beta1': { type: 'number', min: 0, below: 1, default: 0.9, describe: 'AdamW’s first decay rate' },
+    'adam-beta2': { type: 'number', min: 0, below: 1, default: 0.999, describe: 'AdamW’s second decay rate' },
+    'max-grad-norm': {
+      type: 'number',
+      min: 0,
+      default: 1,
+      describe: 'longer gradients are scaled down to it; 0 for never',
+    },
+    'group-by-length': { type: 'switch', default: true, describe: 'texts of similar length into one batch' },
+    seed: { type: 'number', alias: 's', min: 0, whole: true, default: 42, describe: 'decides every random choice' },
+  }),
+  ...flags('Run', {
+    out: {
+      type: 'text',
+      alias: ['o', 'output-dir'],
+      required: true,
+      describe: 'folder for the model or the adapter; metrics and checkpoints go to OUT.run',
+    },
+    resume: { type: 'switch', default: false, describe: 'go on from the last checkpoint in OUT.run, or begin' },
+    'eval-steps': { ...positive, describe: 'updates between evaluations; an epoch’s unless given' },
+    'save-steps': { ...positive, describe: 'updates between checkpoints; those of evaluations unless given' },
+    'keep-best': {
+      type: 'switch',
+      default: true,
+      describe: 'what is written has the lowest validation loss; --no-keep-best: the last weights',
+    },
+    picture: { type: 'switch', default: true, describe: 'draw the losses when the run ends' },
+    json: { type: 'switch', default: false, describe: 'a line of JSON for each event on stdout' },
+  }),
+  ...engineFlags,
+};
