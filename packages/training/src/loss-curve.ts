@@ -29,6 +29,90 @@ export async function lossCurve(metrics: readonly MetricsEntry[], o: LossCurveOp
   const best = validation.reduce((a, b) => (b[1] < a[1] ? b : a), validation[0] ?? ([0, 0] as Point));
   const caption = validation.length ? `lowest validation loss ${best[1].toFixed(4)} at step ${best[0]}` : '';
 
+  const dots = train.length <= fewPoints;
+  return draw({
+    title,
+    caption,
+    width,
+    height,
+    axis: 'loss (nats per token)',
+    lines: [
+      { name: 'training, each step', points: train, color: colors.train, width: 1, dots },
+      { name: 'training, smoothed', points: smooth(train), color: colors.smooth, width: 2, dots },
+      ...(validation.length
+        ? [
+            {
+              name: 'validation',
+              points: validation,
+              color: colors.validation,
+              width: 2,
+              dots: validation.length <= fewPoints,
+              dotSize: 6,
+            },
+          ]
+        : []),
+    ],
+  });
+}
+
+/** One run among several. */
+export interface NamedRun {
+  readonly name: string;
+  readonly metrics: readonly MetricsEntry[];
+}
+
+// Colours that are told apart also by those who see few of them (Okabe and Ito, 2008).
+const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#444444', '#b8a800'];
+
+/**
+ * Draws the losses of several runs as one SVG: of each its validation losses, or where it has none its smoothed training
+ * losses.
+ *
+ * @throws where a run has no losses, or there is no run.
+ */
+export async function compareRuns(runs: readonly NamedRun[], o: LossCurveOptions = {}): Promise<string> {
+  const { title = 'Loss', width = 960, height = 540 } = o;
+  if (!runs.length) throw new Error('compareRuns: no runs to draw');
+  const lines = runs.map(({ name, metrics }, i): Line => {
+    const validation = metrics.flatMap((e): Point[] => ('validation' in e ? [[e.step, e.validation]] : []));
+    const train = metrics.flatMap((e): Point[] => ('loss' in e ? [[e.step, e.loss]] : []));
+    const points = validation.length ? validation : smooth(train);
+    if (!points.length) throw new Error(`compareRuns: ${name} has no losses yet; train for a step or more first`);
+    return {
+      name: validation.length ? name : `${name} (training)`,
+      points,
+      color: palette[i % palette.length]!,
+      width: 2,
+      dots: points.length <= fewPoints,
+    };
+  });
+  const isMixed = lines.some((line) => line.name.endsWith(' (training)'));
+  return draw({
+    title,
+    caption: isMixed ? '' : 'validation',
+    width,
+    height,
+    axis: 'loss (nats per prediction)',
+    lines,
+  });
+}
+
+interface Line {
+  readonly name: string;
+  readonly points: readonly Point[];
+  readonly color: string;
+  readonly width: number;
+  readonly dots: boolean;
+  readonly dotSize?: number;
+}
+interface Drawing extends Required<LossCurveOptions> {
+  readonly caption: string;
+  /** What the vertical axis is. */
+  readonly axis: string;
+  readonly lines: readonly Line[];
+}
+
+async function draw({ title, caption, width, height, axis: vertical, lines }: Drawing): Promise<string> {
   const [echarts, { LineChart }, components, { SVGRenderer }] = await Promise.all([
     import('echarts/core'),
     import('echarts/charts'),
@@ -39,7 +123,6 @@ export async function lossCurve(metrics: readonly MetricsEntry[], o: LossCurveOp
   echarts.use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
-    const line = { type: 'line', showSymbol: train.length <= fewPoints, symbol: 'circle', animation: false } as const;
     const axis = {
       type: 'value',
       nameLocation: 'middle',
@@ -77,38 +160,20 @@ export async function lossCurve(metrics: readonly MetricsEntry[], o: LossCurveOp
         name: 'step',
         nameGap: 32,
         minInterval: 1,
-        max: Math.max(train.at(-1)?.[0] ?? 1, validation.at(-1)?.[0] ?? 1),
+        max: Math.max(1, ...lines.map(({ points }) => points.at(-1)?.[0] ?? 1)),
       },
-      yAxis: { ...axis, name: 'loss (nats per token)', nameGap: 44, scale: true },
-      series: [
-        {
-          ...line,
-          name: 'training, each step',
-          data: thin(train),
-          lineStyle: { color: colors.train, width: 1 },
-          itemStyle: { color: colors.train },
-        },
-        {
-          ...line,
-          name: 'training, smoothed',
-          data: thin(smooth(train)),
-          lineStyle: { color: colors.smooth, width: 2 },
-          itemStyle: { color: colors.smooth },
-        },
-        ...(validation.length
-          ? [
-              {
-                ...line,
-                name: 'validation',
-                data: thin(validation),
-                showSymbol: validation.length <= fewPoints,
-                symbolSize: 6,
-                lineStyle: { color: colors.validation, width: 2 },
-                itemStyle: { color: colors.validation },
-              },
-            ]
-          : []),
-      ],
+      yAxis: { ...axis, name: vertical, nameGap: 44, scale: true },
+      series: lines.map(({ name, points, color, width: thickness, dots, dotSize }) => ({
+        type: 'line' as const,
+        symbol: 'circle',
+        animation: false,
+        name,
+        data: thin(points),
+        showSymbol: dots,
+        ...(dotSize !== undefined && { symbolSize: dotSize }),
+        lineStyle: { color, width: thickness },
+        itemStyle: { color },
+      })),
     });
     // The library numbers ids through a whole process; the same losses shall give the same bytes.
     const ids = new Map<string, string>();

@@ -14,7 +14,7 @@ import { finetuneFlags, type FinetuneArgs } from '../lib/finetune-flags.ts';
 import type { Io } from '../lib/io.ts';
 import { adjustLabels, classFields, findClasses, makeTask, type Classes } from '../lib/make-task.ts';
 import { measure } from '../lib/measure.ts';
-import { methodOf } from '../lib/method-flags.ts';
+import { methodOf, withNewLayers } from '../lib/method-flags.ts';
 import { modelPath } from '../lib/open-model.ts';
 import { bytes, count, ProgressLine } from '../lib/progress.ts';
 import { runOutput, type RunOutput } from '../lib/run-output.ts';
@@ -63,7 +63,7 @@ async function prepareAndTrain(a: FinetuneArgs, output: RunOutput, signal: Abort
   const config = await readConfig(folder);
   const name = a.task ?? taskOf(config);
   const options = readOptions(a, name);
-  const method = await methodOf(a, { task: name, type: String(config['model_type']), base: a.model });
+  const asked = await methodOf(a, { task: name, type: String(config['model_type']), base: a.model });
   const className = await classFor(name, config);
   const { AutoModel } = await import('@brickwork/transformer');
   const line = new ProgressLine(io);
@@ -84,6 +84,7 @@ async function prepareAndTrain(a: FinetuneArgs, output: RunOutput, signal: Abort
     signal,
     compile: engineOptions(a),
   });
+  const method = withNewLayers(asked, model.initialized);
   const virtualTokens = typeof method === 'object' && 'num_virtual_tokens' in method ? method.num_virtual_tokens : 0;
   const task = await makeTask(name, { model, tokenizer, classes, virtualTokens }, a);
   const data = await encode(a, { name, task, tokenizer, classes }, output, signal, io);

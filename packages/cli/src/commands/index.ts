@@ -38,6 +38,37 @@ export const commands: Commands = {
     describe: 'Train a checkpoint on your own labelled data: all of it, a part, or an adapter',
     load: async () => (await import('./finetune.ts')).finetune,
   },
+  eval: {
+    command: 'eval',
+    describe: 'Measure a model on labelled data',
+    load: async () => (await import('./eval.ts')).evalCommand,
+  },
+  classify: {
+    command: 'classify [text..]',
+    describe: 'Tell the class of each text',
+    load: async () => (await import('./classify.ts')).classify,
+  },
+  adapter: {
+    command: 'adapter',
+    describe: 'Look at an adapter; fold it into its model',
+    commands: {
+      merge: {
+        command: 'merge <adapter>',
+        describe: 'Fold an adapter into the weights of its model',
+        load: async () => (await import('./adapter-merge.ts')).adapterMerge,
+      },
+      info: {
+        command: 'info <adapter>',
+        describe: 'Show what an adapter is and how large',
+        load: async () => (await import('./adapter-info.ts')).adapterInfo,
+      },
+    },
+  },
+  runs: {
+    command: 'runs <folders..>',
+    describe: 'Compare training runs: a table, and their losses in one picture',
+    load: async () => (await import('./runs.ts')).runs,
+  },
   tokenizer: {
     command: 'tokenizer',
     describe: 'Train a vocabulary; turn text into ids and back',

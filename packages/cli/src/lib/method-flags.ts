@@ -130,3 +130,14 @@ export async function methodOf(
       );
   }
 }
+
+/** A method that also trains and saves what the checkpoint lacks: a new head, and what stands below it (BERT's pooler). */
+export function withNewLayers(method: Method, initialized: readonly string[]): Method {
+  if (typeof method === 'string' || !('peft_type' in method) || !('modules_to_save' in method)) return method;
+  const { modules_to_save: saved } = method;
+  const isSaved = (layer: string): boolean => saved.some((module) => `.${layer}.`.includes(`.${module}.`));
+  // 'pooler.dense' of 'bert.pooler.dense.weight'.
+  const layers = initialized.map((name) => name.split('.').slice(0, -1).slice(-2).join('.'));
+  const added = [...new Set(layers)].filter((layer) => !isSaved(layer));
+  return added.length ? { ...method, modules_to_save: [...saved, ...added] } : method;
+}
