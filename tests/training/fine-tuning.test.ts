@@ -220,7 +220,11 @@ test('LoRA’s gradients are those of the base weight, taken through the product
 
 test('an adapter that was trained comes back from its folder, and merges into the same logits', async () => {
   const model = modelOf(gptConfig);
-  const method: AdapterConfig = lora({ target_modules: ['c_attn', 'c_proj', 'c_fc'], lora_dropout: 0.1, task_type: 'CAUSAL_LM' });
+  const method: AdapterConfig = lora({
+    target_modules: ['c_attn', 'c_proj', 'c_fc'],
+    lora_dropout: 0.1,
+    task_type: 'CAUSAL_LM',
+  });
   const tuning = new FineTuning(model, { method });
   await run(tuning, { task: nextTokens });
   const folder = join(root, 'adapter');

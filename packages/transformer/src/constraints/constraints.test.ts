@@ -48,10 +48,11 @@ describe('regular expressions', () => {
     for (const text of texts) expect(matches(regularExpression(pattern), text), text).toBe(own.test(text));
   });
 
+  // Shallow ones on short texts: JavaScript backtracks, so nested repetitions take it a time exponential in the length.
   test('random ones match what JavaScript matches', () => {
     const { pattern } = fc.letrec<{ pattern: string; atom: string }>((tie) => ({
       atom: fc.oneof(
-        { depthSize: 'small' },
+        { maxDepth: 2 },
         fc.constantFrom('a', 'b', '[ab]', '[^a]', '\\d', '.', '\u00e9'),
         tie('pattern').map((inner) => `(?:${inner})`),
       ),
@@ -64,7 +65,7 @@ describe('regular expressions', () => {
           fc.constantFrom(parts.map((p) => p.join('')).join(''), parts.map((p) => p.join('')).join('|')),
         ),
     }));
-    const text = fc.string({ unit: fc.constantFrom('a', 'b', '1', '\u00e9', '\n'), maxLength: 7 });
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', '1', '\u00e9', '\n'), maxLength: 5 });
     fc.assert(
       fc.property(pattern, fc.array(text, { minLength: 5, maxLength: 10 }), (one, texts) => {
         const own = new RegExp(`^(?:${one})$`, 'u');
