@@ -348,6 +348,87 @@ describe('generateFrom', () => {
     await decoder.dispose();
   });
 
+  test.each([...built, ...folders])('%s: a draft changes no greedy token', async (name) => {
+    const model = await open(name);
+    const decoder = seq2seqDecoder(model);
+    const other = buildNetwork(model.config, architectures);
+    const guesses = seq2seqDecoder(
+      new Model({ ...other, weights: initialize(other.network, 4), config: model.config }),
+    );
+    for (const source of [sources[0]!, sources[2]!]) {
+      const options = { maxNewTokens: 20, eosTokenIds: [] };
+      const [plain] = await collect(generateTokensFrom(decoder, [source], options));
+      for (const draft of [guesses, seq2seqDecoder(model)]) {
+        const [helped] = await collect(generateTokensFrom(decoder, [source], { ...options, draft }));
+        expect(helped!.ids).toEqual(plain!.ids);
+      }
+    }
+    expect(() => generateTokensFrom(decoder, [[1], [2]], { draft: guesses })).toThrow('2 sources with a draft');
+    await decoder.dispose();
+  });
+
+  test.each([...built, ...folders])('%s: hidden states kept by steps are those of the whole pass', async (name) => {
+    const model = await open(name);
+    const decoder = seq2seqDecoder(model, { hiddenStates: true });
+    const source = sources[0]!;
+    decoder.read([source]);
+    await decoder.prefill([[0, 5]]);
+    await decoder.step([7]);
+    await decoder.stepMany([[9, 11, 13]]);
+    decoder.truncate([5]);
+    await decoder.step([12]);
+    const ids = (row: readonly number[]): HostTensor => hostTensor(BigInt64Array.from(row, BigInt), [1, row.length]);
+    const last = `decoder_hidden_states.${(model.network as Seq2Seq).layers}`;
+    const inputs = { input_ids: ids(source), decoder_input_ids: ids([0, 5, 7, 9, 11, 12]) };
+    const whole = (await model.run(inputs, [last]))[last]!.data as Float32Array;
+    const kept = Float32Array.from(decoder.hiddenStates(0).flatMap((state) => [...state]));
+    // The order of sums differs between one token and several.
+    expect(farthest(kept, whole)).toBeLessThan(1e-5);
+    await decoder.dispose();
+  });
+
+  test('contrastive search writes what its definition says', async () => {
+    const model = await open('UMT5');
+    const decoder = seq2seqDecoder(model, { hiddenStates: true });
+    const [greedy] = await collect(generateTokensFrom(decoder, [sources[0]!], { maxNewTokens: 12, eosTokenIds: [] }));
+    const options = { maxNewTokens: 12, eosTokenIds: [], penaltyAlpha: 0.6, topK: 4 };
+    const [found] = await collect(generateTokensFrom(decoder, [sources[0]!], options));
+    const source = sources[0]!;
+    const ids = (row: readonly number[]): HostTensor => hostTensor(BigInt64Array.from(row, BigInt), [1, row.length]);
+    const last = `decoder_hidden_states.${(model.network as Seq2Seq).layers}`;
+    const target = [0];
+    for (const id of found!.ids) {
+      const inputs = (own: readonly number[]) => ({ input_ids: ids(source), decoder_input_ids: ids(own) });
+      const states = async (own: readonly number[]): Promise<number[][]> => {
+        const { data, shape } = (await model.run(inputs(own), [last]))[last]!;
+        const C = shape[2]!;
+        return own.map((_, t) => [...(data as Float32Array).subarray(t * C, (t + 1) * C)]);
+      };
+      const logits = [...(await whole(model, source, target))];
+      const total = logits.reduce((sum, l) => sum + Math.exp(l), 0);
+      const best = logits
+        .map((_, i) => i)
+        .toSorted((a, b) => logits[b]! - logits[a]!)
+        .slice(0, 4);
+      const scores: number[] = [];
+      for (const one of best) {
+        const all = await states([...target, one]);
+        const own = all.pop()!;
+        const dot = (a: number[], b: number[]): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);
+        const like = all.map((h) => dot(h, own) / Math.sqrt(dot(h, h) * dot(own, own)));
+        scores.push((0.4 * Math.exp(logits[one]!)) / total - 0.6 * Math.max(...like));
+      }
+      expect(id).toBe(best[scores.indexOf(Math.max(...scores))]);
+      target.push(id);
+    }
+    expect(found!.ids).not.toEqual(greedy!.ids);
+    const plain = seq2seqDecoder(model);
+    expect(() => generateTokensFrom(plain, [[1], [2]], options)).toThrow('2 sources with penaltyAlpha');
+    await expect(collect(generateTokensFrom(plain, [[1]], options))).rejects.toThrow('keeps hidden states');
+    await decoder.dispose();
+    await plain.dispose();
+  });
+
   test('what can’t be done is refused before any work', async () => {
     const decoder = seq2seqDecoder(await open('the Transformer'));
     expect(() => generateTokensFrom(decoder, [[1]], { contextShift: true })).toThrow('contextShift is true');

@@ -75,14 +75,35 @@ export class KeyValueCache {
     this.#lengths = order.map((row) => this.#lengths[row]!);
   }
 
-  /** What a step is fed: `past.L.key` and `past.L.value` (B, H, P, D), and the `mask` (B, 1, 1, P+1) that hides empty slots. */
-  feeds(): Record<string, HostTensor> {
+  /** Forgets all but the first tokens of each row. @throws where a row holds fewer. */
+  truncate(lengths: readonly number[]): void {
+    if (lengths.length !== this.#lengths.length)
+      throw new Error(`decoder: ${lengths.length} lengths for ${this.#lengths.length} rows`);
+    lengths.forEach((length, row) => {
+      if (!(Number.isInteger(length) && length > 0 && length <= this.#lengths[row]!))
+        throw new Error(`decoder: row ${row} has ${this.#lengths[row]} tokens and can't be cut to ${length}`);
+    });
+    this.#lengths = [...lengths];
+  }
+
+  /**
+   * What T further tokens are fed: `past.L.key` and `past.L.value` (B, H, P, D), and the `mask` (B, 1, T, P+T) that hides empty
+   * slots and later tokens.
+   */
+  feeds(T: number = 1): Record<string, HostTensor> {
     const { layers, heads: H, width: D } = this.#shape;
     const P = this.#capacity;
     const B = this.#lengths.length;
-    const mask = new Float32Array(B * (P + 1));
-    this.#lengths.forEach((length, row) => mask.fill(masked, row * (P + 1) + length, row * (P + 1) + P));
-    const feeds: Record<string, HostTensor> = { mask: hostTensor(mask, [B, 1, 1, P + 1]) };
+    const width = P + T;
+    const mask = new Float32Array(B * T * width);
+    this.#lengths.forEach((length, row) => {
+      for (let t = 0; t < T; t++) {
+        const at = (row * T + t) * width;
+        mask.fill(masked, at + length, at + P);
+        mask.fill(masked, at + P + t + 1, at + width);
+      }
+    });
+    const feeds: Record<string, HostTensor> = { mask: hostTensor(mask, [B, 1, T, width]) };
     for (let layer = 0; layer < layers; layer++) {
       feeds[`past.${layer}.key`] = hostTensor(this.#slots[2 * layer]!, [B, H, P, D]);
       feeds[`past.${layer}.value`] = hostTensor(this.#slots[2 * layer + 1]!, [B, H, P, D]);

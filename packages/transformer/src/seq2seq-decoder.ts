@@ -4,6 +4,7 @@ import { concat, gather, input, squeeze, unsqueeze, type Tensor } from '@brickwo
 import { evaluating, parameters } from '@brickwork/nn';
 import { compile, hostTensor, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
 import { masked, type Past } from './attention.ts';
+import type { DecoderOptions } from './decoder.ts';
 import type { Decoder } from './generation/decoder.ts';
 import { targetDefaults, type TargetDefaults } from './generation/target-defaults.ts';
 import { KeyValueCache, takeRows } from './key-value-cache.ts';
@@ -38,8 +39,12 @@ export class Seq2SeqDecoder implements Decoder {
     encode: Promise<Program> | null;
     start: Promise<Program> | null;
     step: Promise<Program> | null;
+    many: Promise<Program> | null;
   };
   readonly #cache: KeyValueCache;
+  readonly #keepsStates: boolean;
+  // Of each row, the last layer's state of each token; empty unless kept.
+  #states: Float32Array[][] = [];
   #sources: readonly (readonly number[])[] = [];
   // What was read of the sources, one row each; null until prefill.
   #read: Read | null = null;
@@ -48,13 +53,14 @@ export class Seq2SeqDecoder implements Decoder {
   constructor(
     model: Seq2Seq,
     weights: ReadonlyMap<string, HostTensor>,
-    { defaults, ...options }: CompileOptions & { readonly defaults?: TargetDefaults } = {},
+    { defaults, hiddenStates = false, ...options }: DecoderOptions & { readonly defaults?: TargetDefaults } = {},
   ) {
+    this.#keepsStates = hiddenStates;
     this.#model = model;
     this.#weights = weights;
     this.#options = options;
     this.defaults = defaults ?? targetDefaults({ network: model, config: {}, generationConfig: {} });
-    this.#programs = { encode: null, start: null, step: null };
+    this.#programs = { encode: null, start: null, step: null, many: null };
     this.#cache = new KeyValueCache({ layers: model.layers, heads: model.cacheHeads, width: model.headWidth });
     this.vocabularySize = model.vocabularySize;
     this.contextLength = model.contextLength;
@@ -96,7 +102,7 @@ export class Seq2SeqDecoder implements Decoder {
     const ids = new BigInt64Array(B * T);
     prompts.forEach((prompt, row) => prompt.forEach((id, t) => (ids[row * T + t] = BigInt(id))));
     const rows = BigInt64Array.from(prompts, (p, row) => BigInt(row * T + p.length - 1));
-    const start = await (this.#programs.start ??= this.#compile(traceStart(this.#model)));
+    const start = await (this.#programs.start ??= this.#compile(traceStart(this.#model, this.#keepsStates)));
     const out = await start.run({
       ...this.#rows.feeds,
       decoder_input_ids: hostTensor(ids, [B, T]),
@@ -108,35 +114,78 @@ export class Seq2SeqDecoder implements Decoder {
       T,
       prompts.map((p) => p.length),
     );
+    this.#states = prompts.map(() => []);
+    this.#keep(
+      out['hidden'],
+      prompts.map((p) => p.length),
+    );
     return out['logits']!.data as Float32Array;
   }
 
-  async step(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+  step(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    return this.stepMany(
+      ids.map((id) => [id]),
+      signal,
+    );
+  }
+
+  async stepMany(ids: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array> {
     signal?.throwIfAborted();
     if (!this.#rows) throw new Error('decoder: step before prefill');
     const { lengths } = this.#cache;
     const B = lengths.length;
     if (ids.length !== B) throw new Error(`decoder: ${ids.length} tokens for ${B} rows; needs one for each`);
-    this.#check(ids, null);
+    const T = ids[0]!.length;
+    for (const row of ids) {
+      if (row.length !== T || !T) throw new Error(`decoder: ${row.length} tokens for a row and ${T} for the first`);
+      this.#check(row, null);
+    }
     const longest = Math.max(...lengths);
-    if (longest >= this.contextLength)
+    if (longest + T > this.contextLength)
       throw new Error(
         `decoder: all ${this.contextLength} positions of the target are full; the model can't write more`,
       );
-    this.#cache.reserve(longest + 1);
-    const step = await (this.#programs.step ??= this.#compile(traceStep(this.#model)));
-    const out = await step.run({
+    this.#cache.reserve(longest + T);
+    const trace = (): Record<string, Tensor> => traceStep(this.#model, T === 1 ? 1 : 'T', this.#keepsStates);
+    const program = await (this.#programs[T === 1 ? 'step' : 'many'] ??= this.#compile(trace()));
+    const positions = lengths.flatMap((length) => Array.from({ length: T }, (_, t) => BigInt(length + t)));
+    const out = await program.run({
       ...this.#rows.feeds,
-      ...this.#cache.feeds(),
-      decoder_input_ids: hostTensor(BigInt64Array.from(ids, BigInt), [B, 1]),
-      positions: hostTensor(BigInt64Array.from(lengths, BigInt), [B, 1]),
+      ...this.#cache.feeds(T),
+      decoder_input_ids: hostTensor(BigInt64Array.from(ids.flat(), BigInt), [B, T]),
+      positions: hostTensor(BigInt64Array.from(positions), [B, T]),
     });
-    this.#cache.append(
-      out['present']!.data as Float32Array,
-      1,
-      ids.map(() => 1),
-    );
+    const counts = ids.map(() => T);
+    this.#cache.append(out['present']!.data as Float32Array, T, counts);
+    this.#keep(out['hidden'], counts);
     return out['logits']!.data as Float32Array;
+  }
+
+  truncate(lengths: readonly number[]): void {
+    this.#cache.truncate(lengths);
+    this.#states = this.#states.map((own, row) => own.slice(0, lengths[row]));
+  }
+
+  /** Whether it was made to keep hidden states. */
+  get keepsStates(): boolean {
+    return this.#keepsStates;
+  }
+
+  hiddenStates(row: number): readonly Float32Array[] {
+    if (!this.#keepsStates) throw new Error('decoder: hidden states are not kept; make it with hiddenStates: true');
+    const own = this.#states[row];
+    if (!own) throw new Error(`decoder: there is no row ${row} of ${this.#states.length}`);
+    return own;
+  }
+
+  // Keeps the first `counts[row]` of each row's vectors: (B, T, C).
+  #keep(hidden: HostTensor | undefined, counts: readonly number[]): void {
+    if (!hidden) return;
+    const [, T, C] = hidden.shape as [number, number, number];
+    counts.forEach((n, row) => {
+      for (let t = 0; t < n; t++)
+        this.#states[row]!.push((hidden.data as Float32Array).slice((row * T + t) * C, (row * T + t + 1) * C));
+    });
   }
 
   reorder(order: readonly number[]): void {
@@ -146,6 +195,7 @@ export class Seq2SeqDecoder implements Decoder {
         throw new Error(`decoder: reorder to row ${row} of ${before}`);
     if (!this.#rows || (order.length === before && order.every((row, i) => row === i))) return;
     this.#cache.reorder(order);
+    this.#states = this.#keepsStates ? order.map((row) => [...this.#states[row]!]) : [];
     // Beams of one source change places often; what they know of it is the same.
     const { of, feeds } = this.#rows;
     const now = order.map((row) => of[row]!);
@@ -162,7 +212,7 @@ export class Seq2SeqDecoder implements Decoder {
 
   async dispose(): Promise<void> {
     const programs = Object.values(this.#programs);
-    Object.assign(this.#programs, { encode: null, start: null, step: null });
+    Object.assign(this.#programs, { encode: null, start: null, step: null, many: null });
     this.#read = this.#rows = null;
     this.#cache.clear(0);
     for (const program of programs) await (await program)?.dispose();
@@ -217,7 +267,7 @@ export class Seq2SeqDecoder implements Decoder {
  *
  * @throws where the model is something else, or its files ask for a way to generate that isn't implemented.
  */
-export function seq2seqDecoder(model: Model, options: CompileOptions = {}): Seq2SeqDecoder {
+export function seq2seqDecoder(model: Model, options: DecoderOptions = {}): Seq2SeqDecoder {
   const { network, weights, className } = model;
   if (!isSeq2Seq(network)) throw new Error(`${className} is not an encoder-decoder that writes text`);
   return new Seq2SeqDecoder(network, weights, { ...options, defaults: targetDefaults(model) });
@@ -270,16 +320,17 @@ function memoryInputs(model: Seq2Seq): Memory {
 }
 
 /** The graph of what targets start with: decoder_input_ids (B, T), and which rows of (B T) to give logits for. */
-function traceStart(model: Seq2Seq): Record<string, Tensor> {
+function traceStart(model: Seq2Seq, keepsStates: boolean): Record<string, Tensor> {
   parameters(model);
   const ids = input('decoder_input_ids', ['B', 'T'], 'int64');
   const rows = input('rows', ['N'], 'int64');
   const { last, present } = model.decode(ids, evaluating(), memoryInputs(model));
-  return { logits: model.head(gather(last.reshape([-1, last.shape.at(-1)!]), rows)), present: joined(present) };
+  const logits = model.head(gather(last.reshape([-1, last.shape.at(-1)!]), rows));
+  return { logits, present: joined(present), ...(keepsStates && { hidden: last }) };
 }
 
-/** The graph of every further token: decoder_input_ids (B, 1) against P cached positions. */
-function traceStep(model: Seq2Seq): Record<string, Tensor> {
+/** The graph of further tokens, one or several a row: decoder_input_ids (B, T) against P cached positions. */
+function traceStep(model: Seq2Seq, T: 1 | 'T', keepsStates: boolean): Record<string, Tensor> {
   parameters(model);
   const { layers, cacheHeads: H, headWidth: D } = model;
   const past = Array.from({ length: layers }, (_, layer): Past => {
@@ -287,10 +338,11 @@ function traceStep(model: Seq2Seq): Record<string, Tensor> {
     return { key: side('key'), value: side('value') };
   });
   const { last, present } = model.decode(
-    input('decoder_input_ids', ['B', 1], 'int64'),
+    input('decoder_input_ids', ['B', T], 'int64'),
     evaluating(),
     memoryInputs(model),
-    { positions: input('positions', ['B', 1], 'int64'), mask: input('mask', ['B', 1, 1, 'P+1']), past },
+    { positions: input('positions', ['B', T], 'int64'), mask: input('mask', ['B', 1, T, `P+${T}`]), past },
   );
-  return { logits: model.head(squeeze(last, 1)), present: joined(present) };
+  const logits = model.head(T === 1 ? squeeze(last, 1) : last); // (B, V) or (B, T, V)
+  return { logits, present: joined(present), ...(keepsStates && { hidden: last }) };
 }

@@ -1,5 +1,5 @@
 // Generation by encoder-decoders: sources in, targets out piece by piece (translations, summaries, answers).
-import { checkSources, type Seq2SeqDecoder } from '../seq2seq-decoder.ts';
+import { checkSources, Seq2SeqDecoder } from '../seq2seq-decoder.ts';
 import type { LogitsProcessor } from '../samplers/logits-processor.ts';
 import type { Decoder } from './decoder.ts';
 import { generateText, type GeneratedText, type TextChunk, type TextCodec } from './generate-text.ts';
@@ -31,7 +31,7 @@ export function generateTokensFrom(
 ): AsyncGenerator<GeneratedToken, GeneratedSequence[], undefined> {
   const who = 'generateTokensFrom';
   checkSources(sources, decoder, who);
-  const { startIds, others } = settle(decoder, options, who);
+  const { startIds, others } = settle(decoder, options, { sources, who });
   return generateTokens(
     about(decoder, sources),
     sources.map(() => startIds),
@@ -68,7 +68,7 @@ export function generateFrom(
     return codec.encode(text).ids;
   });
   checkSources(encoded, decoder, who);
-  const { startIds, others } = settle(decoder, options, who);
+  const { startIds, others } = settle(decoder, options, { sources: encoded, who });
   // A target's prompt is what it starts with, whatever the source says.
   const targets: TextCodec = { encode: () => ({ ids: startIds }), decodeStream: () => codec.decodeStream() };
   return generateText(about(decoder, encoded), targets, texts, others);
@@ -78,7 +78,7 @@ export function generateFrom(
 function settle(
   { defaults, contextLength }: Seq2SeqDecoder,
   { startIds = defaults.startIds ?? undefined, ...asked }: GenerateOptions & TargetOptions,
-  who: string,
+  { sources, who }: { readonly sources: readonly (readonly number[])[]; readonly who: string },
 ): { startIds: readonly number[]; others: GenerateOptions } {
   if (asked.contextShift)
     throw new Error(
@@ -106,7 +106,15 @@ function settle(
       process(logits, { maxLength, ...row });
   const ends = typeof eosTokenIds === 'number' ? [eosTokenIds] : eosTokenIds;
   const all = [...defaults.processors(ends).map(limited), ...processors, ...defaults.last];
-  return { startIds, others: { ...merged, maxNewTokens, processors: all } };
+  const { draft, penaltyAlpha = 0 } = merged;
+  if ((draft || penaltyAlpha > 0) && sources.length > 1)
+    throw new Error(
+      `${who}: ${sources.length} sources with ${draft ? 'a draft' : 'penaltyAlpha'}, which writes for one at a time; call it for each`,
+    );
+  // A draft that is an encoder-decoder, too, reads the same source.
+  const drafted = draft instanceof Seq2SeqDecoder ? { draft: about(draft, sources) } : {};
+  if (draft instanceof Seq2SeqDecoder) checkSources(sources, draft, `${who}: the draft`);
+  return { startIds, others: { ...merged, ...drafted, maxNewTokens, processors: all } };
 }
 
 /** The decoder, for targets of these sources. */
@@ -118,6 +126,9 @@ const about = (decoder: Seq2SeqDecoder, sources: readonly (readonly number[])[])
     return decoder.prefill(prompts, signal);
   },
   step: (ids, signal) => decoder.step(ids, signal),
+  stepMany: (ids, signal) => decoder.stepMany(ids, signal),
+  truncate: (lengths) => decoder.truncate(lengths),
+  ...(decoder.keepsStates && { hiddenStates: (row: number) => decoder.hiddenStates(row) }),
   reorder: (order) => decoder.reorder(order),
   dispose: () => decoder.dispose(),
 });

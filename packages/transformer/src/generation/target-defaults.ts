@@ -32,7 +32,6 @@ const unsupported: Readonly<Record<string, unknown>> = {
   force_words_ids: null,
   constraints: null,
   guidance_scale: null,
-  penalty_alpha: null,
   sequence_bias: null,
 };
 // Fields that count wherever they stand; the others in config.json only where there is no generation_config.json of its own.
@@ -74,7 +73,9 @@ export function targetDefaults({
   const length = number('max_length');
   const isSampled = value('do_sample') === true;
   const early = value('early_stopping');
+  const alpha = number('penalty_alpha') ?? 0;
   const options: GenerateOptions = {
+    ...(alpha > 0 && !isSampled && { penaltyAlpha: alpha, topK: number('top_k') ?? 50 }),
     maxNewTokens: number('max_new_tokens') ?? (length === undefined ? undefined : Math.max(0, length - 1)),
     eosTokenIds: ids('eos_token_id'),
     numBeams: number('num_beams'),
