@@ -17,7 +17,14 @@ const page = 64;
 export interface DecoderOptions extends CompileOptions {
   /** Keeps the last layer's hidden state of every token, as contrastive search needs it; false unless given. */
   readonly hiddenStates?: boolean;
+  /** Compiled programs that decoders of one network share, whatever their {@link weights}; who gives them frees them. */
+  readonly programs?: DecoderPrograms;
+  /** Values that take the place of the network's own in this decoder: an adapter's. */
+  readonly weights?: ReadonlyMap<string, HostTensor>;
 }
+
+/** A decoder's compiled programs by what they compute: a first pass, one token more, or several. */
+export type DecoderPrograms = Map<string, Promise<Program>>;
 
 /**
  * A {@link Decoder} over a compiled model. Rows are independent: each holds its own length, so that prompts of different
@@ -30,7 +37,12 @@ export class CachedDecoder implements Decoder {
   readonly #weights: ReadonlyMap<string, HostTensor>;
   readonly #options: CompileOptions;
   readonly #keepsStates: boolean;
-  readonly #programs = new Map<'prefill' | 'step' | 'many', Promise<Program>>();
+  readonly #programs: DecoderPrograms;
+  readonly #ownsPrograms: boolean;
+  readonly #replaced: ReadonlyMap<string, HostTensor>;
+  readonly #replacedIn = new WeakMap<Program, [string, HostTensor][]>();
+  // Learned tokens that stand before each row's own.
+  #before = 0;
   // A vector for each token of each row, where they are kept.
   #states: Float32Array[][] = [];
   #lengths: number[] = [];
@@ -41,8 +53,11 @@ export class CachedDecoder implements Decoder {
   constructor(
     model: CausalLM,
     weights: ReadonlyMap<string, HostTensor>,
-    { hiddenStates = false, ...options }: DecoderOptions = {},
+    { hiddenStates = false, programs, weights: replaced = new Map(), ...options }: DecoderOptions = {},
   ) {
+    this.#programs = programs ?? new Map();
+    this.#ownsPrograms = !programs;
+    this.#replaced = replaced;
     this.#model = model;
     this.#weights = weights;
     this.#options = options;
@@ -68,15 +83,18 @@ export class CachedDecoder implements Decoder {
     prompts.forEach((prompt, row) => prompt.forEach((id, t) => (ids[row * T + t] = BigInt(id))));
     const ends = BigInt64Array.from(prompts, (p) => BigInt(p.length - 1));
     const program = await this.#program('prefill', () => tracePrefill(this.#model, this.#keepsStates));
-    const out = await program.run({ input_ids: hostTensor(ids, [B, T]), ends: hostTensor(ends, [B, 1]) });
+    const out = await this.#run(program, { input_ids: hostTensor(ids, [B, T]), ends: hostTensor(ends, [B, 1]) });
     this.#lengths = prompts.map(() => 0);
     this.#capacity = 0;
     this.#cache = [];
-    this.#reserve(T + 1);
+    const present = out['present']!; // (2 layers, B, H, n+T, D)
+    const before = present.shape[3]! - T;
+    this.#before = before;
+    this.#reserve(before + T + 1);
     this.#store(
-      out['present']!.data as Float32Array,
-      T,
-      prompts.map((p) => p.length),
+      present.data as Float32Array,
+      before + T,
+      prompts.map((p) => before + p.length),
     );
     this.#states = prompts.map(() => []);
     this.#keep(
@@ -107,7 +125,7 @@ export class CachedDecoder implements Decoder {
       this.#check(row, null);
     }
     const longest = Math.max(...this.#lengths);
-    if (longest + T > this.contextLength)
+    if (longest - this.#before + T > this.contextLength)
       throw new Error(`decoder: the context of ${this.contextLength} tokens is full; start over with a shorter prompt`);
     this.#reserve(longest + T);
     const { layers, cacheHeads: H, headWidth: D } = this.#model;
@@ -124,7 +142,7 @@ export class CachedDecoder implements Decoder {
       feeds[`past.${layer}.value`] = hostTensor(this.#cache[2 * layer + 1]!, [B, H, P, D]);
     }
     const trace = (): Record<string, Tensor> => traceDecode(this.#model, T === 1 ? 1 : 'T', this.#keepsStates);
-    const out = await (await this.#program(T === 1 ? 'step' : 'many', trace)).run(feeds);
+    const out = await this.#run(await this.#program(T === 1 ? 'step' : 'many', trace), feeds);
     const counts = ids.map(() => T);
     this.#store(out['present']!.data as Float32Array, T, counts);
     this.#keep(out['hidden'], counts);
@@ -154,10 +172,11 @@ export class CachedDecoder implements Decoder {
     if (lengths.length !== this.#lengths.length)
       throw new Error(`decoder: ${lengths.length} lengths for ${this.#lengths.length} rows`);
     lengths.forEach((length, row) => {
-      if (!(Number.isInteger(length) && length > 0 && length <= this.#lengths[row]!))
-        throw new Error(`decoder: row ${row} has ${this.#lengths[row]} tokens and can't be cut to ${length}`);
+      const own = this.#lengths[row]! - this.#before;
+      if (!(Number.isInteger(length) && length > 0 && length <= own))
+        throw new Error(`decoder: row ${row} has ${own} tokens and can't be cut to ${length}`);
     });
-    this.#lengths = [...lengths];
+    this.#lengths = lengths.map((length) => this.#before + length);
     this.#states = this.#states.map((own, row) => own.slice(0, lengths[row]));
   }
 
@@ -186,21 +205,35 @@ export class CachedDecoder implements Decoder {
   }
 
   async dispose(): Promise<void> {
+    this.#cache = [];
+    if (!this.#ownsPrograms) return;
     const programs = [...this.#programs.values()];
     this.#programs.clear();
-    this.#cache = [];
     for (const program of programs) await (await program).dispose();
+  }
+
+  #run(program: Program, feeds: Record<string, HostTensor>): Promise<Record<string, HostTensor>> {
+    let own = this.#replacedIn.get(program);
+    if (!own) {
+      const used = new Set(program.inputs.map((i) => i.name));
+      own = [...this.#replaced].filter(([name]) => used.has(name));
+      this.#replacedIn.set(program, own);
+    }
+    return program.run(new Map([...own, ...Object.entries(feeds)]));
   }
 
   // Compiled when first needed. The weights stay with the program, so that a step gives it only what is new.
   #program(name: 'prefill' | 'step' | 'many', trace: () => Record<string, Tensor>): Promise<Program> {
-    const known = this.#programs.get(name);
+    const key = this.#keepsStates ? `${name} with hidden states` : name;
+    const known = this.#programs.get(key);
     if (known) return known;
     const made = compile(trace(), this.#options).then(async (program) => {
-      await program.bind(this.#weights);
+      const used = new Set(program.inputs.map((i) => i.name));
+      await program.bind(new Map([...this.#weights].filter(([own]) => used.has(own))));
       return program;
     });
-    this.#programs.set(name, made);
+    this.#programs.set(key, made);
+    made.catch(() => this.#programs.delete(key));
     return made;
   }
 

@@ -27,6 +27,12 @@ export interface ModelParts extends BuiltNetwork {
   readonly initialized?: readonly string[];
 }
 
+/** Extras of one {@link Model.run}. */
+export interface ModelRunOptions extends RunOptions {
+  /** Values that take the place of the model's own in this run: an adapter's. Nothing is compiled anew for them. */
+  readonly weights?: ReadonlyMap<string, HostTensor>;
+}
+
 /** A network ready to run. */
 export class Model {
   readonly network: Network;
@@ -65,7 +71,7 @@ export class Model {
   async run(
     inputs: Readonly<Record<string, HostTensor>>,
     outputs: readonly string[],
-    options: RunOptions = {},
+    { weights, ...options }: ModelRunOptions = {},
   ): Promise<Record<string, HostTensor>> {
     options.signal?.throwIfAborted();
     const names = Object.keys(inputs).toSorted();
@@ -81,8 +87,8 @@ export class Model {
     const compiled = await program;
     checkInputs(this.className, this.network, inputs);
     const needed = new Set(compiled.inputs.map((i) => i.name));
-    const feeds = Object.fromEntries(Object.entries(inputs).filter(([name]) => needed.has(name)));
-    return compiled.run(feeds, wanted, options);
+    const given = [...(weights ?? []), ...Object.entries(inputs)];
+    return compiled.run(new Map(given.filter(([name]) => needed.has(name))), wanted, options);
   }
 
   /** Reads the tokenizer of the model's folder. */
