@@ -6,6 +6,7 @@ export * from './onnx/write.ts';
 export * from './onnx/write-file.ts';
 export * from './order.ts';
 export * from './gradients.ts';
+export * from './recompute.ts';
 export * from './ops/batch-norm.ts';
 export * from './ops/bits.ts';
 export * from './ops/cast.ts';

@@ -64,7 +64,8 @@ export function dropoutMask(shape: readonly (number | string)[], p: number, ctx:
 /** Zeroes values of `x` with probability p while training; leaves them alone otherwise. */
 export function dropout(x: Tensor, p: number, ctx: Context): Tensor {
   const mask = dropoutMask(x.shape, p, ctx);
-  return mask ? override(x.mul(mask), [x], (g) => [g.mul(mask)]) : x;
+  // The mask first: the engine then makes it when it comes to it, and not every layer's before the first.
+  return mask ? override(mask.mul(x), [x], (g) => [mask.mul(g)]) : x;
 }
 
 /** {@link dropout} as a brick. */

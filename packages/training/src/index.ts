@@ -16,6 +16,7 @@ export * from './gradient-norm.ts';
 export * from './halve-on-plateau.ts';
 export * from './loop.ts';
 export * from './loss-curve.ts';
+export * from './memory.ts';
 export * from './metrics.ts';
 export * from './network-step.ts';
 export * from './objectives/contrastive.ts';

@@ -31,6 +31,8 @@ export interface FineTuneOptions extends TrainOptions {
   readonly nesterov?: boolean;
   /** The network's own loss unless given. */
   readonly objective?: Objective;
+  /** Activation checkpointing by layer, see {@link networkStep}; false unless given. */
+  readonly recompute?: boolean;
   /** The engine's options. */
   readonly compile?: CompileOptions;
 }
@@ -133,6 +135,7 @@ export class FineTuning {
             weights: this.weights,
             grads: grads.tensors,
             ...(objective && { objective }),
+            ...(o.recompute && { recompute: true }),
             ...(o.compile && { compile: o.compile }),
           }),
       },
