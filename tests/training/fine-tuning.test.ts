@@ -131,6 +131,17 @@ describe('what is trained', () => {
       }) as Method,
       /\.adapter\.ia3_l$/,
     ],
+    [
+      'bottlenecks',
+      readAdapterConfig({
+        peft_type: 'BOTTLENECK',
+        mh_adapter: true,
+        non_linearity: 'gelu',
+        reduction_factor: 4,
+        task_type: 'SEQ_CLS',
+      }) as Method,
+      /(\.adapter\.(down|up)\.(weight|bias)|^classifier\.(weight|bias))$/,
+    ],
   ])('%s: all of it and nothing else changes', async (_, method, pattern) => {
     const { changed, trained, counts } = await changedBy(modelOf(bertConfig), method);
     expect(trained.length).toBeGreaterThan(0);

@@ -1,5 +1,6 @@
 export * from './adapters/adapt.ts';
 export * from './adapters/attach.ts';
+export * from './adapters/bottleneck-config.ts';
 export * from './adapters/merge.ts';
 export * from './adapters/peft-config.ts';
 export * from './adapters/peft-folder.ts';

@@ -28,12 +28,10 @@ export const adapterMerge: Command<Args> = {
       throw usage(`--out ${out}: the folder holds something else than a model`, 'a new folder, or an empty one');
     const signal = io.interruptible();
     const { config } = await openAdapter(a.adapter, signal);
-    if (config.peft_type === 'PREFIX_TUNING' || config.peft_type === 'PROMPT_TUNING')
+    if (config.peft_type !== 'LORA' && config.peft_type !== 'IA3')
       throw new CliError(
-        `${a.adapter} is a ${config.peft_type} adapter, whose learned tokens no weight can stand for`,
-        {
-          hint: 'use it as an adapter; LoRA and (IA)³ can be merged',
-        },
+        `${a.adapter} is a ${config.peft_type} adapter, whose ${config.peft_type === 'BOTTLENECK' ? 'layers' : 'learned tokens'} no weight can stand for`,
+        { hint: 'use it as an adapter; LoRA and (IA)³ can be merged' },
       );
     const folder = await modelPath(a, io, signal);
     const base = await readConfig(folder);

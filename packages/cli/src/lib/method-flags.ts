@@ -17,6 +17,9 @@ export interface MethodArgs {
   readonly feedforwardModules?: string;
   readonly modulesToSave?: string;
   readonly numVirtualTokens: number;
+  readonly adapterConfig: 'houlsby' | 'pfeiffer';
+  readonly reductionFactor?: number;
+  readonly nonLinearity?: string;
 }
 
 /** The flags. */
@@ -24,7 +27,7 @@ export const methodFlags: ReturnType<typeof flags> = flags('Method', {
   method: {
     type: 'text',
     default: 'full',
-    describe: 'what is trained: full, head, last:N (blocks), bitfit, lora, ia3, prefix, prompt',
+    describe: 'what is trained: full, head, last:N (blocks), bitfit, lora, adapter, ia3, prefix, prompt',
   },
   'lora-r': { type: 'number', min: 1, whole: true, default: 8, describe: 'LoRA’s rank' },
   'lora-alpha': { type: 'number', above: 0, describe: 'LoRA’s scale is alpha / r; twice the rank unless given' },
@@ -44,6 +47,17 @@ export const methodFlags: ReturnType<typeof flags> = flags('Method', {
     whole: true,
     default: 20,
     describe: 'prefix, prompt: learned tokens',
+  },
+  'adapter-config': {
+    type: 'choice',
+    choices: ['houlsby', 'pfeiffer'],
+    default: 'pfeiffer',
+    describe: 'adapter: bottlenecks behind attention and feed-forward networks, or behind the latter alone',
+  },
+  'reduction-factor': { type: 'number', above: 0, describe: 'adapter: a block’s width by that in the middle; 16' },
+  'non-linearity': {
+    type: 'text',
+    describe: 'adapter: activation in the middle; swish for houlsby, relu for pfeiffer',
   },
 });
 
@@ -85,7 +99,7 @@ export async function methodOf(
   if (method === 'full' || method === 'head' || method === 'bitfit') return method;
   const last = /^last:(\d+)$/.exec(method)?.[1];
   if (last !== undefined && Number(last) > 0) return { last: Number(last) };
-  const { readAdapterConfig } = await import('@brickwork/transformer');
+  const { bottleneckPresets, readAdapterConfig } = await import('@brickwork/transformer');
   const common = { task_type: peftTasks[task], base_model_name_or_path: base };
   const saved = a.modulesToSave === undefined ? {} : { modules_to_save: list(a.modulesToSave) };
   const targets = (standard: string): string | string[] => {
@@ -116,6 +130,20 @@ export async function methodOf(
         feedforward_modules: list(a.feedforwardModules ?? (a.targetModules === undefined ? feed : '')),
       });
     }
+    case 'adapter': {
+      const { activationNames } = await import('@brickwork/nn');
+      if (a.nonLinearity !== undefined && !activationNames.includes(a.nonLinearity))
+        throw usage(`--non-linearity is '${a.nonLinearity}'; needs one of ${activationNames.join(', ')}`);
+      return readAdapterConfig({
+        peft_type: 'BOTTLENECK',
+        ...common,
+        ...saved,
+        ...bottleneckPresets[a.adapterConfig],
+        ...(a.reductionFactor !== undefined && { reduction_factor: a.reductionFactor }),
+        ...(a.nonLinearity !== undefined && { non_linearity: a.nonLinearity }),
+        ...(a.targetModules !== undefined && { target_modules: list(a.targetModules) }),
+      });
+    }
     case 'prefix':
     case 'prompt':
       return readAdapterConfig({
@@ -125,7 +153,7 @@ export async function methodOf(
       });
     default:
       throw usage(
-        `--method is '${method}'; needs one of full, head, last:N, bitfit, lora, ia3, prefix, prompt`,
+        `--method is '${method}'; needs one of full, head, last:N, bitfit, lora, adapter, ia3, prefix, prompt`,
         'lm finetune --help',
       );
   }

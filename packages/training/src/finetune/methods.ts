@@ -43,7 +43,7 @@ function chooser(
       `fine-tuning: no method ${JSON.stringify(method)}; there are full, head, bitfit, { last: N } and adapters`,
     );
   if ('last' in method) return inLast(names, method.last);
-  if (method.peft_type === 'LORA' || method.peft_type === 'IA3') {
+  if ('modules_to_save' in method) {
     const saved = method.modules_to_save;
     const biases = method.peft_type === 'LORA' ? method.bias : 'none';
     return (name) => {

@@ -6,7 +6,7 @@ import type { PeftOptions } from './peft-folder.ts';
 import { WithVirtualTokens } from './virtual-tokens.ts';
 
 /**
- * Puts an adapter into a network that was built for it: LoRA and (IA)³ into its layers, learned tokens before its texts.
+ * Puts an adapter into a network that was built for it: LoRA, (IA)³ and bottlenecks into its layers, learned tokens before its texts.
  *
  * @returns what to run: the network itself, or one around it
  */

@@ -53,7 +53,7 @@ function changed(network: object, weights: Weights, sign: 1 | -1): Map<string, H
         const bias = valueOf(`${path}.bias`).map((v, i) => (sign > 0 ? v * own('ia3_l')[i]! : v / own('ia3_l')[i]!));
         all.set(`${path}.bias`, hostTensor(bias, [bias.length]));
       }
-    } else throw new Error(`merge: ${path} has an adapter that no weight can stand for`);
+    } else throw new Error(`merge: ${path} has an adapter that no weight can stand for; use it as an adapter`);
     all.set(`${path}.weight`, hostTensor(weight, shape));
   }
   return all;

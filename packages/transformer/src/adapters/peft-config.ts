@@ -1,6 +1,7 @@
 // adapter_config.json, as PEFT writes it (Mangrulkar et al., 2022): the fields that change the computation, checked.
 import type { LoRAOptions } from '@brickwork/nn';
 import type { Config } from '../architecture.ts';
+import { readBottleneck, type BottleneckConfig } from './bottleneck-config.ts';
 
 /** What every adapter says. */
 interface Common {
@@ -58,7 +59,7 @@ export interface PromptConfig extends Common {
 }
 
 /** Any adapter that is implemented. */
-export type AdapterConfig = LoRAConfig | IA3Config | PrefixConfig | PromptConfig;
+export type AdapterConfig = LoRAConfig | IA3Config | PrefixConfig | PromptConfig | BottleneckConfig;
 
 // Fields that change the computation in ways that aren't implemented, and the values that don't.
 const mustBe: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -116,10 +117,11 @@ export function readAdapterConfig(json: Config): AdapterConfig {
   };
   const task = text('task_type');
   const common: Common = { task_type: task, base_model_name_or_path: text('base_model_name_or_path') || null };
+  const modules_to_save = [...new Set([...names('modules_to_save'), ...headsOf(task)])];
   const targets = (): Targets => ({
     target_modules: pattern('target_modules') ?? fail('target_modules', 'names or a pattern'),
     exclude_modules: pattern('exclude_modules'),
-    modules_to_save: [...new Set([...names('modules_to_save'), ...headsOf(task)])],
+    modules_to_save,
   });
   switch (json['peft_type']) {
     case 'LORA': {
@@ -151,8 +153,10 @@ export function readAdapterConfig(json: Config): AdapterConfig {
     case 'PREFIX_TUNING':
     case 'PROMPT_TUNING':
       return { peft_type: json['peft_type'], ...common, num_virtual_tokens: number('num_virtual_tokens', 0) };
+    case 'BOTTLENECK':
+      return readBottleneck(json, { ...common, modules_to_save, target_modules: pattern('target_modules') });
     default:
-      return fail('peft_type', 'LORA, IA3, PREFIX_TUNING or PROMPT_TUNING');
+      return fail('peft_type', 'LORA, IA3, PREFIX_TUNING, PROMPT_TUNING or BOTTLENECK');
   }
 }
 

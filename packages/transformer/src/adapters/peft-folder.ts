@@ -25,13 +25,16 @@ export function nameOfPeft(name: string): string {
   const own = name.startsWith(top) ? name.slice(top.length) : name;
   return own
     .replace(/\.modules_to_save\.(default\.)?/, '.')
+    .replace(/\.adapter_(down|up)(?=\.)/, '.adapter.$1')
     .replace(/\.(lora_A|lora_B|ia3_l|lora_magnitude_vector)(\.default)?(?=\.|$)/, '.adapter.$1')
     .replace(/\.lora_magnitude_vector\.weight$/, '.lora_magnitude_vector');
 }
 
-/** PEFT's name in a file for a name here. */
+/** PEFT's name in a file for a name here; AdapterHub's `adapter_down` and `adapter_up` for bottlenecks, which PEFT lacks. */
 export const nameInPeft = (name: string): string =>
-  name === 'prompt_embeddings' ? name : `${top}${name.replace('.adapter.', '.')}`;
+  name === 'prompt_embeddings'
+    ? name
+    : `${top}${name.replace(/\.adapter\.(down|up)\./, '.adapter_$1.').replace('.adapter.', '.')}`;
 
 /**
  * Reads an adapter's folder.
@@ -90,6 +93,8 @@ export function peftJson(config: AdapterConfig, { fanInFanOut = false, shape = {
     const fields = peft_type === 'PREFIX_TUNING' ? { prefix_projection: false } : { prompt_tuning_init: 'RANDOM' };
     return { ...common, num_virtual_tokens, num_transformer_submodules: 1, ...fields, ...shape };
   }
+  if (peft_type === 'BOTTLENECK')
+    return { ...common, ...config, base_model_name_or_path: base_model_name_or_path ?? '' };
   const targets = {
     target_modules: config.target_modules,
     modules_to_save: config.modules_to_save.length ? config.modules_to_save : null,
