@@ -2,10 +2,11 @@
 // values that lives here, outside the graph, so that a step returns only what is new.
 import { concat, constant, input, squeeze, unsqueeze, type Tensor } from '@brickwork/graph';
 import { evaluating, parameters } from '@brickwork/nn';
-import { compile, hostTensor, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
+import { hostTensor, type HostTensor } from '@brickwork/runtime';
 import type { Past } from './attention.ts';
 import { masked } from './attention.ts';
 import type { CausalLM } from './causal-lm.ts';
+import { DecoderPrograms, type DecoderProgramsOptions } from './decoder-programs.ts';
 import type { Decoder } from './generation/decoder.ts';
 import { takeTokens } from './take-tokens.ts';
 
@@ -14,17 +15,10 @@ const one = constant(BigInt64Array.of(1n), []);
 const page = 64;
 
 /** How a {@link CachedDecoder} runs, and what it keeps. */
-export interface DecoderOptions extends CompileOptions {
+export interface DecoderOptions extends DecoderProgramsOptions {
   /** Keeps the last layer's hidden state of every token, as contrastive search needs it; false unless given. */
   readonly hiddenStates?: boolean;
-  /** Compiled programs that decoders of one network share, whatever their {@link weights}; who gives them frees them. */
-  readonly programs?: DecoderPrograms;
-  /** Values that take the place of the network's own in this decoder: an adapter's. */
-  readonly weights?: ReadonlyMap<string, HostTensor>;
 }
-
-/** A decoder's compiled programs by what they compute: a first pass, one token more, or several. */
-export type DecoderPrograms = Map<string, Promise<Program>>;
 
 /**
  * A {@link Decoder} over a compiled model. Rows are independent: each holds its own length, so that prompts of different
@@ -34,13 +28,8 @@ export class CachedDecoder implements Decoder {
   readonly vocabularySize: number;
   readonly contextLength: number;
   readonly #model: CausalLM;
-  readonly #weights: ReadonlyMap<string, HostTensor>;
-  readonly #options: CompileOptions;
   readonly #keepsStates: boolean;
   readonly #programs: DecoderPrograms;
-  readonly #ownsPrograms: boolean;
-  readonly #replaced: ReadonlyMap<string, HostTensor>;
-  readonly #replacedIn = new WeakMap<Program, [string, HostTensor][]>();
   // Learned tokens that stand before each row's own.
   #before = 0;
   // A vector for each token of each row, where they are kept.
@@ -53,14 +42,10 @@ export class CachedDecoder implements Decoder {
   constructor(
     model: CausalLM,
     weights: ReadonlyMap<string, HostTensor>,
-    { hiddenStates = false, programs, weights: replaced = new Map(), ...options }: DecoderOptions = {},
+    { hiddenStates = false, ...options }: DecoderOptions = {},
   ) {
-    this.#programs = programs ?? new Map();
-    this.#ownsPrograms = !programs;
-    this.#replaced = replaced;
     this.#model = model;
-    this.#weights = weights;
-    this.#options = options;
+    this.#programs = new DecoderPrograms(weights, options);
     this.#keepsStates = hiddenStates;
     this.vocabularySize = model.config.vocab_size;
     this.contextLength = model.contextLength;
@@ -82,8 +67,10 @@ export class CachedDecoder implements Decoder {
     const ids = new BigInt64Array(B * T);
     prompts.forEach((prompt, row) => prompt.forEach((id, t) => (ids[row * T + t] = BigInt(id))));
     const ends = BigInt64Array.from(prompts, (p) => BigInt(p.length - 1));
-    const program = await this.#program('prefill', () => tracePrefill(this.#model, this.#keepsStates));
-    const out = await this.#run(program, { input_ids: hostTensor(ids, [B, T]), ends: hostTensor(ends, [B, 1]) });
+    const out = await this.#run('prefill', () => tracePrefill(this.#model, this.#keepsStates), {
+      input_ids: hostTensor(ids, [B, T]),
+      ends: hostTensor(ends, [B, 1]),
+    });
     this.#lengths = prompts.map(() => 0);
     this.#capacity = 0;
     this.#cache = [];
@@ -142,7 +129,7 @@ export class CachedDecoder implements Decoder {
       feeds[`past.${layer}.value`] = hostTensor(this.#cache[2 * layer + 1]!, [B, H, P, D]);
     }
     const trace = (): Record<string, Tensor> => traceDecode(this.#model, T === 1 ? 1 : 'T', this.#keepsStates);
-    const out = await this.#run(await this.#program(T === 1 ? 'step' : 'many', trace), feeds);
+    const out = await this.#run(T === 1 ? 'step' : 'many', trace, feeds);
     const counts = ids.map(() => T);
     this.#store(out['present']!.data as Float32Array, T, counts);
     this.#keep(out['hidden'], counts);
@@ -206,35 +193,15 @@ export class CachedDecoder implements Decoder {
 
   async dispose(): Promise<void> {
     this.#cache = [];
-    if (!this.#ownsPrograms) return;
-    const programs = [...this.#programs.values()];
-    this.#programs.clear();
-    for (const program of programs) await (await program).dispose();
+    await this.#programs.dispose();
   }
 
-  #run(program: Program, feeds: Record<string, HostTensor>): Promise<Record<string, HostTensor>> {
-    let own = this.#replacedIn.get(program);
-    if (!own) {
-      const used = new Set(program.inputs.map((i) => i.name));
-      own = [...this.#replaced].filter(([name]) => used.has(name));
-      this.#replacedIn.set(program, own);
-    }
-    return program.run(new Map([...own, ...Object.entries(feeds)]));
-  }
-
-  // Compiled when first needed. The weights stay with the program, so that a step gives it only what is new.
-  #program(name: 'prefill' | 'step' | 'many', trace: () => Record<string, Tensor>): Promise<Program> {
-    const key = this.#keepsStates ? `${name} with hidden states` : name;
-    const known = this.#programs.get(key);
-    if (known) return known;
-    const made = compile(trace(), this.#options).then(async (program) => {
-      const used = new Set(program.inputs.map((i) => i.name));
-      await program.bind(new Map([...this.#weights].filter(([own]) => used.has(own))));
-      return program;
-    });
-    this.#programs.set(key, made);
-    made.catch(() => this.#programs.delete(key));
-    return made;
+  #run(
+    name: 'prefill' | 'step' | 'many',
+    trace: () => Record<string, Tensor>,
+    feeds: Record<string, HostTensor>,
+  ): Promise<Record<string, HostTensor>> {
+    return this.#programs.run(this.#keepsStates ? `${name} with hidden states` : name, trace, feeds);
   }
 
   // Keeps the first `counts[row]` of each row's vectors: (B, T, C).

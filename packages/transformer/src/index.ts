@@ -37,6 +37,7 @@ export { jsonSchemaGrammar } from './constraints/json-schema.ts';
 export { regularExpression } from './constraints/regular-expression.ts';
 export type { Grammar } from './constraints/grammar.ts';
 export * from './decoder-body.ts';
+export * from './decoder-programs.ts';
 export * from './decoder.ts';
 export * from './generation/assisted.ts';
 export * from './generation/beam-hypotheses.ts';

@@ -2,8 +2,9 @@
 // once, and every further token of the targets takes one step against a cache that lives outside the graph.
 import { concat, gather, input, squeeze, unsqueeze, type Tensor } from '@brickwork/graph';
 import { evaluating, parameters } from '@brickwork/nn';
-import { compile, hostTensor, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
+import { hostTensor, type HostTensor } from '@brickwork/runtime';
 import { masked, type Past } from './attention.ts';
+import { DecoderPrograms } from './decoder-programs.ts';
 import type { DecoderOptions } from './decoder.ts';
 import type { Decoder } from './generation/decoder.ts';
 import { targetDefaults, type TargetDefaults } from './generation/target-defaults.ts';
@@ -33,14 +34,7 @@ export class Seq2SeqDecoder implements Decoder {
   /** How the model is meant to write. */
   readonly defaults: TargetDefaults;
   readonly #model: Seq2Seq;
-  readonly #weights: ReadonlyMap<string, HostTensor>;
-  readonly #options: CompileOptions;
-  readonly #programs: {
-    encode: Promise<Program> | null;
-    start: Promise<Program> | null;
-    step: Promise<Program> | null;
-    many: Promise<Program> | null;
-  };
+  readonly #programs: DecoderPrograms;
   readonly #cache: KeyValueCache;
   readonly #keepsStates: boolean;
   // Of each row, the last layer's state of each token; empty unless kept.
@@ -57,10 +51,8 @@ export class Seq2SeqDecoder implements Decoder {
   ) {
     this.#keepsStates = hiddenStates;
     this.#model = model;
-    this.#weights = weights;
-    this.#options = options;
     this.defaults = defaults ?? targetDefaults({ network: model, config: {}, generationConfig: {} });
-    this.#programs = { encode: null, start: null, step: null, many: null };
+    this.#programs = new DecoderPrograms(weights, options);
     this.#cache = new KeyValueCache({ layers: model.layers, heads: model.cacheHeads, width: model.headWidth });
     this.vocabularySize = model.vocabularySize;
     this.contextLength = model.contextLength;
@@ -102,8 +94,7 @@ export class Seq2SeqDecoder implements Decoder {
     const ids = new BigInt64Array(B * T);
     prompts.forEach((prompt, row) => prompt.forEach((id, t) => (ids[row * T + t] = BigInt(id))));
     const rows = BigInt64Array.from(prompts, (p, row) => BigInt(row * T + p.length - 1));
-    const start = await (this.#programs.start ??= this.#compile(traceStart(this.#model, this.#keepsStates)));
-    const out = await start.run({
+    const out = await this.#run('start', () => traceStart(this.#model, this.#keepsStates), {
       ...this.#rows.feeds,
       decoder_input_ids: hostTensor(ids, [B, T]),
       rows: hostTensor(rows, [B]),
@@ -147,9 +138,8 @@ export class Seq2SeqDecoder implements Decoder {
       );
     this.#cache.reserve(longest + T);
     const trace = (): Record<string, Tensor> => traceStep(this.#model, T === 1 ? 1 : 'T', this.#keepsStates);
-    const program = await (this.#programs[T === 1 ? 'step' : 'many'] ??= this.#compile(trace()));
     const positions = lengths.flatMap((length) => Array.from({ length: T }, (_, t) => BigInt(length + t)));
-    const out = await program.run({
+    const out = await this.#run(T === 1 ? 'step' : 'many', trace, {
       ...this.#rows.feeds,
       ...this.#cache.feeds(T),
       decoder_input_ids: hostTensor(BigInt64Array.from(ids.flat(), BigInt), [B, T]),
@@ -211,11 +201,9 @@ export class Seq2SeqDecoder implements Decoder {
   }
 
   async dispose(): Promise<void> {
-    const programs = Object.values(this.#programs);
-    Object.assign(this.#programs, { encode: null, start: null, step: null, many: null });
     this.#read = this.#rows = null;
     this.#cache.clear(0);
-    for (const program of programs) await (await program)?.dispose();
+    await this.#programs.dispose();
   }
 
   async #encode(): Promise<Read> {
@@ -231,8 +219,10 @@ export class Seq2SeqDecoder implements Decoder {
       seen.fill(1n, row * S, row * S + source.length);
       mask.fill(masked, row * S + source.length, (row + 1) * S);
     });
-    const program = await (this.#programs.encode ??= this.#compile(traceEncode(this.#model)));
-    const out = await program.run({ input_ids: hostTensor(ids, [B, S]), attention_mask: hostTensor(seen, [B, S]) });
+    const out = await this.#programs.run('encode', () => traceEncode(this.#model), {
+      input_ids: hostTensor(ids, [B, S]),
+      attention_mask: hostTensor(seen, [B, S]),
+    });
     const memory = out['memory']!.data as Float32Array; // (2 layers, B, H, S, D)
     const size = B * H * S * D;
     const part = (i: number): HostTensor => hostTensor(memory.subarray(i * size, (i + 1) * size), [B, H, S, D]);
@@ -244,12 +234,12 @@ export class Seq2SeqDecoder implements Decoder {
     return { of: sources.map((_, row) => row), feeds };
   }
 
-  // The weights stay with the program, so that a step gives it only what is new.
-  async #compile(outputs: Record<string, Tensor>): Promise<Program> {
-    const program = await compile(outputs, this.#options);
-    const used = new Set(program.inputs.map((i) => i.name));
-    await program.bind(new Map([...this.#weights].filter(([name]) => used.has(name))));
-    return program;
+  #run(
+    name: 'start' | 'step' | 'many',
+    trace: () => Record<string, Tensor>,
+    feeds: Record<string, HostTensor>,
+  ): Promise<Record<string, HostTensor>> {
+    return this.#programs.run(this.#keepsStates ? `${name} with hidden states` : name, trace, feeds);
   }
 
   #check(ids: readonly number[], row: number | null): void {
