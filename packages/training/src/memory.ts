@@ -1,6 +1,8 @@
 // How much memory a training step will take, known before it runs: the engine's order of nodes is followed on paper, and
 // every value counts from the node that makes it to the last that reads it.
+import process from 'node:process';
 import { count, topologicalOrder, type DType, type Node, type Tensor } from '@brickwork/graph';
+import { collectGarbage } from './collect-garbage.ts';
 
 const bytesOf: Readonly<Record<DType, number>> = {
   float32: 4,
@@ -91,3 +93,94 @@ export function activationBytes(outputs: readonly Tensor[]): number {
   }
   return most;
 }
+
+/** What a run will hold at its peak, in bytes. */
+export interface MemoryEstimate {
+  /** What the process holds already: code, weights, data. */
+  readonly resident: number;
+  /** What is to be kept for each trained value: its gradient, sums of gradients, the optimizer's state. */
+  readonly state: number;
+  /** The most that lies between the passes at once. */
+  readonly activations: number;
+  /** The engine's own: compiled graphs, its copies of gradients, memory that it doesn't get back in one piece. */
+  readonly engine: number;
+  readonly total: number;
+}
+
+// Measured on x86-64 Linux (npm run bench -- memory): a session, a node of it, and what the allocator keeps for itself.
+const session = 32 * 2 ** 20;
+const perNode = 12_000;
+const slack = (bytes: number): number => Math.max(Math.min(48 * 2 ** 20, bytes / 2), bytes / 4);
+
+/**
+ * The peak of a run whose every step is this graph.
+ *
+ * @param graph of `traceStep`, of the largest batch
+ * @param o.values how many values are trained
+ * @param o.arrays how many arrays as long as those are kept besides the weights
+ * @param o.resident bytes that the process holds now; what it does hold unless given
+ */
+export function estimateMemory(
+  graph: Readonly<Record<string, Tensor>>,
+  o: { readonly values: number; readonly arrays: number; readonly resident?: number },
+): MemoryEstimate {
+  const { resident = residentBytes() } = o;
+  const outputs = Object.values(graph);
+  const gradients = 4 * o.values;
+  const state = o.arrays * gradients;
+  // Gradients go where they are kept, and not where the engine puts its other values.
+  const activations = Math.max(0, activationBytes(outputs) - gradients);
+  const nodes = topologicalOrder(outputs).length;
+  const engine = session + perNode * nodes + gradients + slack(activations + gradients);
+  return { resident, state, activations, engine, total: resident + state + activations + engine };
+}
+
+// What the process will still hold when training begins.
+function residentBytes(): number {
+  // What loading left behind is gone by then; the second time waits until the first's memory is given back.
+  collectGarbage();
+  collectGarbage();
+  return process.memoryUsage.rss();
+}
+
+/** What {@link findBatchSize} may take. */
+export interface FindBatchSizeOptions {
+  /** No more examples than this; 1024 unless given. */
+  readonly most?: number;
+  /** Bytes for the whole process; nine tenths of what it holds and what the machine, or the container, has left unless given. */
+  readonly budget?: number;
+}
+
+/**
+ * The largest batch whose step fits in memory, and its estimate. Nothing is run: a process that takes more than there is
+ * is killed, so trying would end it.
+ *
+ * @param estimate of the run with a batch of this many examples; it grows with the batch
+ * @throws where not even one example fits.
+ */
+export function findBatchSize(
+  estimate: (batchSize: number) => MemoryEstimate,
+  { most = 1024, budget = 0.9 * (process.availableMemory() + process.memoryUsage.rss()) }: FindBatchSizeOptions = {},
+): { readonly batchSize: number; readonly estimate: MemoryEstimate } {
+  if (!(Number.isSafeInteger(most) && most > 0))
+    throw new Error(`findBatchSize: most is ${most}; needs a whole number above 0`);
+  let fits = { batchSize: 1, estimate: estimate(1) };
+  if (fits.estimate.total > budget)
+    throw new Error(
+      `findBatchSize: a batch of one example takes ${megabytes(fits.estimate.total)}, and there are ${megabytes(budget)}; train fewer parameters (LoRA), recompute activations, or cut examples shorter`,
+    );
+  // Doubled until it no longer fits, then halved between.
+  let low = 1;
+  let high = most + 1;
+  while (high - low > 1) {
+    const batchSize = high > most && 2 * low <= most ? 2 * low : (low + high) >> 1;
+    const next = estimate(batchSize);
+    if (next.total > budget) high = batchSize;
+    else {
+      low = batchSize;
+      fits = { batchSize, estimate: next };
+    }
+  }
+  return fits;
+}
+const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;
