@@ -56,6 +56,8 @@ beforeAll(async () => {
   await train('lora', '-m', at('bert'), '-T', 'classification', '-d', data, '--max-steps', '20', '--method', 'lora');
   await train('ia3', '-m', at('gpt'), '-T', 'clm', '-d', texts, '--max-steps', '6', '--method', 'ia3');
   await train('prompt', '-m', at('gpt'), '-T', 'clm', '-d', texts, '--max-steps', '2', '--method', 'prompt');
+  const narrow = ['--method', 'adapter', '--adapter-config', 'houlsby', '--reduction-factor', '4'];
+  await train('narrow', '-m', at('bert'), '-T', 'classification', '-d', data, '--max-steps', '6', ...narrow);
 }, 60_000);
 
 interface Line {
@@ -134,6 +136,45 @@ describe('adapter', () => {
     expect(others).toMatchObject({ code: 2, stderr: expect.stringContaining('something else') as string });
     expect(existsSync(at('none'))).toBe(false);
   });
+  test('bottlenecks: their folder, what they classify, and that they can’t be merged', async () => {
+    const [info] = jsonLines((await lm(['adapter', 'info', at('narrow'), '--json'])).stdout);
+    // Down and up of width 4 behind attention and feed-forward, the head, and the pooler that the base lacks.
+    const parameters = 2 * (16 * 4 + 4 + 4 * 16 + 16) + (2 * 16 + 2) + (16 * 16 + 16);
+    expect(info).toMatchObject({ peft_type: 'BOTTLENECK', reduction_factor: 4, non_linearity: 'swish', parameters });
+    const adapted = await classes('-m', at('bert'), '--adapter', at('narrow'), ...good, ...bad);
+    const others = await classes('-m', at('bert'), '--adapter', at('lora'), ...good, ...bad);
+    adapted.forEach(({ labels }, i) => {
+      expect(labels[0]!.score).toBeGreaterThanOrEqual(0.5);
+      expect(labels[0]!.score).not.toBe(others[i]!.labels[0]!.score);
+    });
+    const merged = await lm(['adapter', 'merge', at('narrow'), '-m', at('bert'), '-o', at('none')]);
+    expect(merged).toMatchObject({ code: 1, stderr: expect.stringContaining('no weight can stand for') as string });
+    const odd = ['finetune', '-m', at('bert'), '-d', data, '-o', at('odd'), '--method', 'adapter'];
+    expect(await lm([...odd, '--non-linearity', 'sine'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--non-linearity is 'sine'") as string,
+    });
+  });
+  test('generation with one: the text is its model’s, another than the base’s', async () => {
+    const write = async (...more: string[]): Promise<{ ids: number[]; logprobs: number[] }> => {
+      const result = await lm(['generate', 'the cat', '-n', '8', '--greedy', '--json', ...more]);
+      expect(result).toMatchObject({ code: 0 });
+      return jsonLines(result.stdout)[0] as unknown as { ids: number[]; logprobs: number[] };
+    };
+    await lm(['adapter', 'merge', at('ia3'), '-m', at('gpt'), '-o', at('merged-gpt')]);
+    const base = ['-m', at('gpt')];
+    const plain = await write(...base);
+    const adapted = await write(...base, '--adapter', at('ia3'));
+    const merged = await write('-m', at('merged-gpt'));
+    expect(adapted.ids).toEqual(merged.ids);
+    adapted.logprobs.forEach((v, i) => expect(v).toBeCloseTo(merged.logprobs[i]!, 4));
+    for (const name of ['ia3', 'prompt']) {
+      const { logprobs } = await write(...base, '--adapter', at(name));
+      expect(Math.abs(logprobs[0]! - plain.logprobs[0]!), name).toBeGreaterThan(1e-4);
+    }
+    const other = await lm(['generate', '-m', at('gpt'), '--adapter', at('lora'), 'a']);
+    expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('no layer is called') as string });
+  });
   test('info: what it is and how large', async () => {
     const { stdout } = await lm(['adapter', 'info', at('lora'), '--json']);
     const [info] = jsonLines(stdout);
@@ -209,7 +250,7 @@ describe('runs', () => {
     });
     const all = await lm(['runs', root]);
     expect(all.stdout.split('\n').map((line) => line.split(/\s+/)[0])).toEqual([
-      ...['run', at('full.run'), at('ia3.run'), at('lora.run'), at('prompt.run'), ''],
+      ...['run', at('full.run'), at('ia3.run'), at('lora.run'), at('narrow.run'), at('prompt.run'), ''],
     ]);
     expect(await lm(['runs', at('gone')])).toMatchObject({ code: 2 });
     expect(await lm(['runs', at('bert')])).toMatchObject({

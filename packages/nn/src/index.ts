@@ -2,6 +2,7 @@ export * from './activation.ts';
 export * from './adapters/bottleneck.ts';
 export * from './adapters/ia3.ts';
 export * from './adapters/lora.ts';
+export * from './adapters/switched.ts';
 export * from './brick.ts';
 export * from './context.ts';
 export * from './cross-entropy.ts';

@@ -44,7 +44,8 @@ export class Model {
   readonly folder: string | null;
   readonly unused: readonly string[];
   readonly initialized: readonly string[];
-  readonly #options: CompileOptions;
+  /** How the engine runs it. */
+  readonly compileOptions: CompileOptions;
   readonly #programs = new Map<string, Promise<Program>>();
 
   constructor(parts: ModelParts, options: CompileOptions = {}) {
@@ -58,7 +59,7 @@ export class Model {
     this.folder = parts.folder ?? null;
     this.unused = parts.unused ?? [];
     this.initialized = parts.initialized ?? [];
-    this.#options = options;
+    this.compileOptions = options;
   }
 
   /**
@@ -91,6 +92,11 @@ export class Model {
     return compiled.run(new Map(given.filter(([name]) => needed.has(name))), wanted, options);
   }
 
+  /** How many graphs {@link run} has compiled so far. */
+  get compiled(): number {
+    return this.#programs.size;
+  }
+
   /** Reads the tokenizer of the model's folder. */
   tokenizer(): Promise<Tokenizer> {
     if (this.folder === null) throw new Error('tokenizer: the model came from no folder; load one with loadTokenizer');
@@ -108,7 +114,7 @@ export class Model {
   }
 
   /** What generation drives; dispose it when done. */
-  decoder(options: DecoderOptions = this.#options): CachedDecoder {
+  decoder(options: DecoderOptions = this.compileOptions): CachedDecoder {
     return new CachedDecoder(this.causalLM, this.weights, options);
   }
 
@@ -154,7 +160,7 @@ export class Model {
         `${this.className}: no output is called ${name}${hint || (close ? `; did you mean ${close}?` : '')} There are ${Object.keys(outputs).join(', ')}`,
       );
     });
-    const program = await compile(Object.fromEntries(chosen), this.#options);
+    const program = await compile(Object.fromEntries(chosen), this.compileOptions);
     const used = new Set(program.inputs.map((i) => i.name));
     await program.bind(new Map([...this.weights].filter(([name]) => used.has(name))));
     return program;

@@ -1,6 +1,7 @@
 // lm chat: a conversation with a model, its answers as they are written.
 import { createInterface } from 'node:readline';
 import { writeFileAtomic } from '@brickwork/runtime';
+import { adapterFlag, openAdapted } from '../lib/adapted-model.ts';
 import type { Command } from '../lib/command.ts';
 import { chatFormat, fitted, type Turn } from '../lib/conversation.ts';
 import { engineFlags, engineOptions } from '../lib/engine-flags.ts';
@@ -26,6 +27,7 @@ Ctrl-C stops an answer; where there is none, it ends the program.`;
 export const chat: Command<Args> = {
   flags: {
     ...modelFlags(),
+    ...adapterFlag,
     ...flags('Chat', {
       system: { type: 'text', describe: 'what the model is told before the conversation' },
       template: {
@@ -50,8 +52,8 @@ export const chat: Command<Args> = {
     const settings = askedSettings(a);
     const signal = io.interruptible();
     const folder = await modelPath(a, io, signal);
-    const { AutoModel, generateText } = await import('@brickwork/transformer');
-    const model = await AutoModel.fromPretrained(folder, { signal });
+    const { generateText } = await import('@brickwork/transformer');
+    const model = await openAdapted({ folder, adapter: a.adapter, signal });
     const tokenizer = await model.tokenizer();
     const format = await chatFormat(tokenizer, a.template, a.model);
     const decoder = model.decoder(engineOptions(a));

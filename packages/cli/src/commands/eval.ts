@@ -62,8 +62,7 @@ export const evalCommand: Command<Args> = {
       const tokenizer = await model.tokenizer();
       const classes = hasLabels(task) ? classesOf(task, labelNames(model.config)) : null;
       const names = classes?.names.length ? classes.names : null;
-      const virtualTokens = (model.weights.get('prompt_embeddings')?.shape[0] as number | undefined) ?? 0;
-      const made = await makeTask(task, { model, tokenizer, classes, virtualTokens }, a);
+      const made = await makeTask(task, { model, tokenizer, classes }, a);
       const { prepareData } = await import('@brickwork/training');
       const data = await prepareData({
         ...options,

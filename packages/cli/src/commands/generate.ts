@@ -1,4 +1,5 @@
 // lm generate: continues a prompt, token by token, or several at once.
+import { openAdapted } from '../lib/adapted-model.ts';
 import type { Command } from '../lib/command.ts';
 import { constraintOf } from '../lib/constraint-flags.ts';
 import { engineOptions } from '../lib/engine-flags.ts';
@@ -19,6 +20,7 @@ export const generate: Command<GenerateArgs> = {
     ['generate "ROMEO:" -n 100 --temperature 0.8 --top-p 0.9 -s 7', 'the same text each time'],
     ['generate -m my-model --num-beams 4 --json < prompt.txt', 'the most probable text, as JSON'],
     ['generate "First" "Second" --greedy', 'two prompts in one batch'],
+    ['generate -m gpt2 --adapter my-lora "Once"', 'with what lm finetune or PEFT left'],
     [
       'generate "Born on " --regex "\\d{4}-\\d{2}-\\d{2}" --no-echo',
       'a text of this form, whatever the model would say',
@@ -33,7 +35,8 @@ export const generate: Command<GenerateArgs> = {
     const { loadModel, generateText } = await import('@brickwork/transformer');
     const { loadTokenizer } = await import('@brickwork/tokenizer');
     // The tokenizer is built while the weights are read.
-    const [model, tokenizer] = await Promise.all([loadModel(folder, { signal }), loadTokenizer(folder)]);
+    const opened = openAdapted({ folder, adapter: a.adapter, signal });
+    const [model, tokenizer] = await Promise.all([opened, loadTokenizer(folder)]);
     const decoder = model.decoder({ ...engineOptions(a), hiddenStates: (a.penaltyAlpha ?? 0) > 0 });
     const draftFolder = a.draftModel === undefined ? null : await modelPath({ ...a, model: a.draftModel }, io, signal);
     const draft = draftFolder === null ? null : (await loadModel(draftFolder, { signal })).decoder(engineOptions(a));

@@ -1,4 +1,5 @@
 // lm translate: writes the target of each source with an encoder-decoder.
+import { adapterFlag, openAdapted } from '../lib/adapted-model.ts';
 import type { Command } from '../lib/command.ts';
 import { engineFlags, engineOptions, type EngineArgs } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
@@ -8,6 +9,7 @@ import { readLines, type TextArgs } from '../lib/read-texts.ts';
 import { showGeneration } from '../lib/show-generation.ts';
 
 interface Args extends EngineArgs, ModelArgs, TextArgs {
+  readonly adapter?: string;
   readonly prefix: string;
   readonly maxNewTokens?: number;
   readonly numBeams?: number;
@@ -28,6 +30,7 @@ export const translate: Command<Args> = {
   },
   flags: {
     ...modelFlags(),
+    ...adapterFlag,
     ...flags('Input', {
       file: { type: 'texts', alias: 'f', describe: 'a file with a text on each line; several times for several' },
       prefix: {
@@ -61,8 +64,8 @@ export const translate: Command<Args> = {
     const texts = await readLines(a, io);
     const signal = io.interruptible();
     const folder = await modelPath(a, io, signal);
-    const { AutoModel, generateFrom, isSeq2Seq, seq2seqDecoder } = await import('@brickwork/transformer');
-    const model = await AutoModel.fromPretrained(folder, { signal });
+    const { generateFrom, isSeq2Seq, seq2seqDecoder } = await import('@brickwork/transformer');
+    const model = await openAdapted({ folder, adapter: a.adapter, signal });
     if (!isSeq2Seq(model.network))
       throw usage(`${a.model} is a ${model.className}; needs an encoder-decoder`, 'lm generate for models of one part');
     const tokenizer = await model.tokenizer();

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import type { CompileOptions, HostTensor } from '@brickwork/runtime';
 import type { Adapter, Config, Model } from '@brickwork/transformer';
 import { CliError, usage } from './errors.ts';
+import { flags } from './flags.ts';
 import { readConfig } from './task-names.ts';
+
+/** `--adapter`. */
+export const adapterFlag: ReturnType<typeof flags> = flags('Model', {
+  adapter: { type: 'text', describe: 'folder of an adapter for the model, as PEFT or lm finetune writes it' },
+});
 
 /** Which model to open. */
 export interface OpenAdapted {
@@ -40,7 +46,7 @@ async function labelsOf(folder: string, adapter: Adapter): Promise<Config> {
 
 /** Opens a model, with an adapter if one is given. @throws where they don't fit. */
 export async function openAdapted({ folder, adapter: path, className, signal, compile }: OpenAdapted): Promise<Model> {
-  const { adaptNetwork, AutoModel, Model } = await import('@brickwork/transformer');
+  const { adaptNetwork, AutoModel, checkAdapter, Model } = await import('@brickwork/transformer');
   const o = { signal, ...(compile && { compile }) };
   const named = className === undefined ? {} : { class: className };
   if (path === undefined) return AutoModel.fromPretrained(folder, { ...o, ...named });
@@ -51,6 +57,7 @@ export async function openAdapted({ folder, adapter: path, className, signal, co
   if (lacking.length)
     throw new CliError(`${folder} lacks ${lacking.join(', ')}, and the adapter in ${path} doesn't have it either`);
   const network = adaptNetwork(base.network, adapter.config);
+  checkAdapter(network, adapter.tensors, path);
   const weights = new Map<string, HostTensor>([...base.weights, ...adapter.tensors]);
   const { architecture, className: own, generationConfig, config: full } = base;
   await base.dispose();

@@ -1,4 +1,5 @@
 // The flags of lm generate, with the names that users of Hugging Face and llama.cpp know.
+import { adapterFlag } from './adapted-model.ts';
 import { engineFlags, type EngineArgs } from './engine-flags.ts';
 import { usage } from './errors.ts';
 import { flags } from './flags.ts';
@@ -26,6 +27,7 @@ export interface GenerateArgs extends EngineArgs, ModelArgs {
   readonly minNewTokens?: number;
   readonly penaltyAlpha?: number;
   readonly draftModel?: string;
+  readonly adapter?: string;
   readonly regex?: string;
   readonly jsonSchema?: string;
   readonly draftTokens?: number;
@@ -101,6 +103,7 @@ export const samplingFlags: ReturnType<typeof flags> = flags('Sampling', {
 /** All flags of the command. */
 export const generateFlags: ReturnType<typeof flags> = {
   ...modelFlags(standardModel),
+  ...adapterFlag,
   ...flags('Input', {
     prompt: { type: 'texts', alias: 'p', describe: 'a prompt; several times for several, which run as one batch' },
     file: { type: 'texts', alias: 'f', describe: 'a file with a prompt; several times for several' },

@@ -1,5 +1,6 @@
 // A network with an adapter of any kind in its place.
-import type { Network } from '@brickwork/nn';
+import { parameters, type Network } from '@brickwork/nn';
+import type { HostTensor } from '@brickwork/runtime';
 import { attachAdapter, linearLayers } from './attach.ts';
 import type { AdapterConfig } from './peft-config.ts';
 import type { PeftOptions } from './peft-folder.ts';
@@ -24,4 +25,23 @@ export function peftOptions(network: Network, { peft_type }: AdapterConfig): Pef
     return { fanInFanOut: adapted.some((layer) => !layer.outputsFirst) };
   }
   return network instanceof WithVirtualTokens ? { shape: network.shape } : {};
+}
+
+/**
+ * Checks an adapter's values against a network that has the adapter in its place.
+ *
+ * @param who opens the messages: which adapter it is
+ * @throws where one is missing, belongs nowhere, or has another shape.
+ */
+export function checkAdapter(network: Network, tensors: ReadonlyMap<string, HostTensor>, who = 'adapter'): void {
+  const known = parameters(network);
+  for (const [name, { shape }] of tensors) {
+    const p = known.get(name);
+    if (!p) throw new Error(`${who}: the model has no ${name}; is it an adapter of another model?`);
+    if (p.shape.join() !== shape.join())
+      throw new Error(`${who}: ${name} is (${shape.join(', ')}), but the model's is (${p.shape.join(', ')})`);
+  }
+  for (const name of known.keys())
+    if ((name.includes('.adapter.') || name === 'prompt_embeddings') && !tensors.has(name))
+      throw new Error(`${who}: missing ${name}; is it an adapter of another model?`);
 }

@@ -18,13 +18,43 @@ export function mergeAdapter(network: object, weights: Weights): Map<string, Hos
 }
 
 /**
- * The weights before {@link mergeAdapter}, up to rounding.
+ * The weights before {@link mergeAdapter}: up to rounding, or to the byte where they were kept (merging writes to none).
  *
  * @param merged the merged weights, and beside them the adapter's own
- * @throws for DoRA, which can't be taken out: the lengths that rows had are gone.
+ * @param base the weights before, if they were kept: those of adapted layers are given back from it
+ * @throws for DoRA without `base`, which can't be taken out: the lengths that rows had are gone.
  */
-export function unmergeAdapter(network: object, merged: Weights): Map<string, HostTensor> {
-  return changed(network, merged, -1);
+export function unmergeAdapter(
+  network: object,
+  merged: Weights,
+  { base }: { readonly base?: Weights } = {},
+): Map<string, HostTensor> {
+  if (!base) return changed(network, merged, -1);
+  const all = new Map([...merged].filter(([name]) => !name.includes('.adapter.')));
+  for (const [path, layer] of linearLayers(network))
+    for (const name of layer.adapter ? [`${path}.weight`, `${path}.bias`] : []) {
+      const before = base.get(name);
+      if (before) all.set(name, before);
+      else if (name.endsWith('.weight')) throw new Error(`unmerge: missing ${name} in the base's weights`);
+    }
+  return all;
+}
+
+/** DoRA's m/‖W + s B A‖ of each output of a layer. */
+export function doraStretch(
+  layer: LinearLayer,
+  {
+    weight,
+    A,
+    B,
+    scale: s,
+    magnitudes,
+  }: Readonly<Record<'weight' | 'A' | 'B' | 'magnitudes', Float32Array>> & { scale: number },
+): Float32Array {
+  const whole = weight.slice();
+  addProduct(whole, layer, A, B, s);
+  const lengths = rowLengths(whole, layer);
+  return magnitudes.map((m, o) => m / lengths[o]!);
 }
 
 function changed(network: object, weights: Weights, sign: 1 | -1): Map<string, HostTensor> {
@@ -87,12 +117,22 @@ function addProduct(w: Float32Array, layer: LinearLayer, A: Float32Array, B: Flo
 function stretchRows(w: Float32Array, layer: LinearLayer, magnitudes: Float32Array): void {
   const { at, sizes } = indexer(layer);
   const [outputs, inputs] = sizes;
+  const lengths = rowLengths(w, layer);
   for (let o = 0; o < outputs; o++) {
-    let square = 0;
-    for (let i = 0; i < inputs; i++) square += w[at(o, i)]! ** 2;
-    const factor = magnitudes[o]! / Math.sqrt(square);
+    const factor = magnitudes[o]! / lengths[o]!;
     for (let i = 0; i < inputs; i++) w[at(o, i)]! *= factor;
   }
+}
+
+// ‖W‖ of each output.
+function rowLengths(w: Float32Array, layer: LinearLayer): Float64Array {
+  const { at, sizes } = indexer(layer);
+  const [outputs, inputs] = sizes;
+  return Float64Array.from({ length: outputs }, (_, o) => {
+    let square = 0;
+    for (let i = 0; i < inputs; i++) square += w[at(o, i)]! ** 2;
+    return Math.sqrt(square);
+  });
 }
 
 function scale(w: Float32Array, layer: LinearLayer, l: Float32Array, isInput: boolean, sign: 1 | -1): void {
