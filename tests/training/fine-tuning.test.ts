@@ -158,6 +158,18 @@ describe('what is trained', () => {
     expect(counts.trained).toBe(counts.all);
     expect(losses(events).at(-1)!).toBeLessThan(0.8 * losses(events)[0]!);
   });
+  test('head: what the checkpoint lacked below the head is trained with it', async () => {
+    const { architecture, className, config, network, weights } = modelOf(bertConfig);
+    const initialized = [...weights.keys()].filter((name) => /^(bert\.pooler|classifier)\./.test(name));
+    const opened = new Model({ architecture, className, config, network, weights, initialized });
+    const { changed, trained } = await changedBy(opened, 'head');
+    expect(trained).toEqual(initialized);
+    expect(trained).toContain('bert.pooler.dense.weight');
+    expect(changed.toSorted()).toEqual(initialized.toSorted());
+    // Of a model that is all new, the head is still the head.
+    const fresh = new Model({ architecture, className, config, network, weights, initialized: [...weights.keys()] });
+    expect(new FineTuning(fresh, { method: 'head' }).trained).toEqual(['classifier.weight', 'classifier.bias']);
+  });
   test('methods that leave nothing, or aren’t known', () => {
     expect(() => new FineTuning(modelOf(gptConfig), { method: 'head' })).toThrow('no parameters after its body');
     expect(() => new FineTuning(modelOf(gptConfig), { method: { last: 0 } })).toThrow('the last 0 blocks');

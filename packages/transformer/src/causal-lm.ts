@@ -15,6 +15,11 @@ export interface ForwardOptions {
   /** int64 (B, T), 1 where there is a token and 0 where there is padding. */
   readonly attentionMask?: Tensor;
   /**
+   * Which of several texts in a row each token is of, int64 (B, T): it sees tokens of the same number alone. Give `positions`
+   * with it, counted within each text.
+   */
+  readonly segments?: Tensor;
+  /**
    * How long the text is for each row, int64 (B, 1), or up to each token, (B, T), for rotary positions that depend on it; the
    * longest of all unless given.
    */

@@ -1,5 +1,6 @@
 // Which positions may look at which: additive masks of 0 and a large negative number.
-import { cast, constant, greater, less, range, sizeOf, sub, unsqueeze, where, type Tensor } from '@brickwork/graph';
+import { cast, constant, equal, greater, less, mul, range, sizeOf, sub, sum, unsqueeze, where } from '@brickwork/graph';
+import type { Tensor } from '@brickwork/graph';
 import { masked } from './attention.ts';
 import type { ForwardOptions } from './causal-lm.ts';
 
@@ -36,21 +37,37 @@ export function paddingMask(attentionMask: Tensor): Tensor {
   return unsqueeze(unsqueeze(hidden.mul(masked), 1), 1); // (B, 1, 1, S)
 }
 
+/** Tokens see those of their own segment, int64 (B, T), alone: (B, 1, T, T). */
+export function segmentMask(segments: Tensor): Tensor {
+  const same = equal(unsqueeze(segments, 2), unsqueeze(segments, 1)); // (B, T, T)
+  return unsqueeze(where(same, 0, masked), 1);
+}
+
+/** How many tokens of its own segment stand before each token: int64 (B, T). */
+export function segmentPositions(segments: Tensor): Tensor {
+  const at = range(sizeOf(segments, 1), segments.shape[1]!); // (T)
+  const isBefore = cast(less(unsqueeze(at, 0), unsqueeze(at, 1)), 'float32'); // (T, T)
+  const same = cast(equal(unsqueeze(segments, 2), unsqueeze(segments, 1)), 'float32'); // (B, T, T)
+  return cast(sum(mul(same, isBefore), [2]), 'int64');
+}
+
 /**
  * What makes the masks of a decoder's layers, by how many positions back they see (all where null), for ids (B, T). Layers
  * with equal windows share one.
  */
 export function layerMasks(
   ids: Tensor,
-  { mask, attentionMask }: Pick<ForwardOptions, 'mask' | 'attentionMask'>,
+  { mask, attentionMask, segments }: Pick<ForwardOptions, 'mask' | 'attentionMask' | 'segments'>,
 ): (window: number | null) => Tensor {
   const known = new Map<number | null, Tensor>();
   const padding = attentionMask && paddingMask(attentionMask);
+  const apart = segments && segmentMask(segments);
   return (window) => {
     let found = known.get(window);
     if (!found) {
       found = typeof mask === 'function' ? mask(window) : (mask ?? slidingMask(ids, 1, window));
       if (padding) found = found.add(padding);
+      if (apart) found = found.add(apart);
       known.set(window, found);
     }
     return found;

@@ -1,9 +1,10 @@
 // lm finetune: trains a checkpoint, whole or in part, on your own labelled data.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import type { HostTensor } from '@brickwork/runtime';
 import type { Tokenizer } from '@brickwork/tokenizer';
-import type { FineTuning, Method, PreparedData, Task } from '@brickwork/training';
+import type { FineTuning, MemoryEstimate, Method, PreparedData, Task } from '@brickwork/training';
 import type { Model } from '@brickwork/transformer';
 import type { Command } from '../lib/command.ts';
 import { configurable, withConfig } from '../lib/config-file.ts';
@@ -63,6 +64,9 @@ async function prepareAndTrain(a: FinetuneArgs, output: RunOutput, signal: Abort
   const config = await readConfig(folder);
   const name = a.task ?? taskOf(config);
   const options = readOptions(a, name);
+  if (a.packing && name !== 'clm') throw usage('--packing is for --task clm', 'leave it out');
+  if (a.packing && (a.method === 'prompt' || a.method === 'prefix'))
+    throw usage(`--packing doesn’t go with --method ${a.method}`, 'leave it out');
   const asked = await methodOf(a, { task: name, type: String(config['model_type']), base: a.model });
   const className = await classFor(name, config);
   const { AutoModel } = await import('@brickwork/transformer');
@@ -103,7 +107,7 @@ async function encode(
   signal: AbortSignal,
   io: Io,
 ): Promise<PreparedData> {
-  const { prepareData } = await import('@brickwork/training');
+  const { packedData, prepareData } = await import('@brickwork/training');
   const line = new ProgressLine(io);
   const names = classes && classes.names.length ? classes.names : null;
   const data = await prepareData({
@@ -124,7 +128,8 @@ async function encode(
       line.show(() => (stage === 'hash' ? `${bytes(done)} of data read` : `${count(done)} rows encoded`)),
   });
   line.clear();
-  return data;
+  if (!a.packing) return data;
+  return packedData(data, { length: Number(task.identity['limit']) });
 }
 
 const isSlow = (method: Method): boolean => method === 'full' || (typeof method === 'object' && 'last' in method);
@@ -142,8 +147,19 @@ async function train(
   ]);
   const { data, task, name } = p;
   const tuning = new training.FineTuning(p.model, { method: p.method, seed: a.seed });
-  const batchSize = a.perDeviceTrainBatchSize;
-  const accumulate = a.gradientAccumulationSteps;
+  const memory = (size: number): MemoryEstimate =>
+    tuning.estimateMemory(data.train, {
+      task,
+      batchSize: size,
+      steps: 1,
+      accumulate: a.gradientAccumulationSteps,
+      optimizer: a.optim,
+      recompute: a.gradientCheckpointing,
+    });
+  const { batchSize, accumulate } = a.autoFindBatchSize
+    ? smallerBatches(a, training.findBatchSize(memory, { most: a.perDeviceTrainBatchSize }).batchSize)
+    : { batchSize: a.perDeviceTrainBatchSize, accumulate: a.gradientAccumulationSteps };
+  const estimate = memory(batchSize);
   const perEpoch = Math.max(1, Math.ceil(training.batchesPerEpoch(data.train.count, batchSize) / accumulate));
   const steps = a.maxSteps ?? Math.max(1, Math.round(perEpoch * a.numTrainEpochs));
   const evaluateEvery = Math.min(a.evalSteps ?? perEpoch, steps);
@@ -174,6 +190,7 @@ async function train(
     weightDecay: a.weightDecay,
     betas: [a.adamBeta1, a.adamBeta2],
     groupByLength: a.groupByLength,
+    recompute: a.gradientCheckpointing,
     evaluateEvery,
     ...(a.saveSteps !== undefined && { saveEvery: a.saveSteps }),
     seed: a.seed,
@@ -205,10 +222,19 @@ async function train(
         train: data.train.count,
         validation: heldOut,
         skipped: data.skipped,
+        batchSize,
+        accumulate,
+        memory: estimate,
       });
       note(
         `${count(trained)} of ${count(all)} parameters are trained (${((100 * trained) / all).toPrecision(3)}%); ${count(data.train.count)} examples to train on, ${count(heldOut)} held out${data.skipped ? `, ${count(data.skipped)} rows left out` : ''}${data.isCached ? ', found encoded' : ''}; ${count(steps)} steps${event.step ? `, going on from step ${event.step}` : ''}`,
       );
+      const parts = `${bytes(estimate.resident)} now, ${bytes(estimate.state)} gradients and optimizer, ${bytes(estimate.activations)} activations, ${bytes(estimate.engine)} engine`;
+      note(`memory: about ${bytes(estimate.total)} at its peak (${parts})`);
+      if (batchSize < a.perDeviceTrainBatchSize)
+        note(
+          `batches of ${batchSize} in place of ${a.perDeviceTrainBatchSize}, ${accumulate} in an update: more don’t fit in memory`,
+        );
       if (p.model.initialized.length && !event.step) note(`a new head: ${p.model.initialized.join(', ')}`);
       continue;
     }
@@ -230,13 +256,23 @@ async function train(
         await save(event.step);
         if (keepsBest) note(`${out} was gone: it has the last weights now, not the best`);
       }
+      const peak = process.resourceUsage().maxRSS * 1024;
+      note(`memory: ${bytes(peak)} at its peak`);
       if (!a.json) await io.write(`${out}\n`);
+      await tell({ ...event, peakMemory: peak });
+      continue;
     }
     await tell(event);
     if (event.type === 'step') line.show(event);
     else if (event.type === 'picture') note(`losses: ${event.path}`);
     else if (event.type === 'warning') note(event.message);
   }
+}
+
+// Batches of this size, as many in an update that it has as many examples as before, or hardly fewer.
+function smallerBatches(a: FinetuneArgs, batchSize: number): { batchSize: number; accumulate: number } {
+  const perUpdate = a.perDeviceTrainBatchSize * a.gradientAccumulationSteps;
+  return { batchSize, accumulate: Math.max(1, Math.round(perUpdate / batchSize)) };
 }
 
 function restore(tuning: FineTuning, tensors: ReadonlyMap<string, HostTensor>): void {

@@ -13,6 +13,7 @@ export interface FinetuneArgs extends DataArgs, EngineArgs, MethodArgs, ModelArg
   readonly validationData?: readonly string[];
   readonly validationSplit: number;
   readonly cache?: string;
+  readonly packing: boolean;
   readonly out: string;
   readonly learningRate?: number;
   readonly numTrainEpochs: number;
@@ -29,6 +30,8 @@ export interface FinetuneArgs extends DataArgs, EngineArgs, MethodArgs, ModelArg
   readonly lrSchedulerType: string;
   readonly optim: 'adamw' | 'sgd';
   readonly groupByLength: boolean;
+  readonly gradientCheckpointing: boolean;
+  readonly autoFindBatchSize: boolean;
   readonly seed: number;
   readonly evalSteps?: number;
   readonly saveSteps?: number;
@@ -57,6 +60,11 @@ export const finetuneFlags: ReturnType<typeof flags> = {
     cache: {
       type: 'text',
       describe: 'folder for encoded examples, which later runs find again; in the run’s folder unless given',
+    },
+    packing: {
+      type: 'switch',
+      default: false,
+      describe: 'clm: several texts in a row of --max-length, each of which sees itself alone; less padding',
     },
   }),
   ...methodFlags,
@@ -112,6 +120,16 @@ export const finetuneFlags: ReturnType<typeof flags> = {
       describe: 'longer gradients are scaled down to it; 0 for never',
     },
     'group-by-length': { type: 'switch', default: true, describe: 'texts of similar length into one batch' },
+    'gradient-checkpointing': {
+      type: 'switch',
+      default: false,
+      describe: 'compute activations once more in place of keeping them: less memory, a third more time',
+    },
+    'auto-find-batch-size': {
+      type: 'switch',
+      default: false,
+      describe: 'smaller batches, more of them in an update, where those asked for don’t fit in memory',
+    },
     seed: { type: 'number', alias: 's', min: 0, whole: true, default: 42, describe: 'decides every random choice' },
   }),
   ...flags('Run', {

@@ -8,11 +8,13 @@ import { exampleBatches } from '../data/example-batches.ts';
 import type { ExampleStore } from '../data/example-store.ts';
 import { flatStore, layout } from '../flat-store.ts';
 import { train, type TrainEvent, type TrainOptions } from '../loop.ts';
+import type { MemoryEstimate } from '../memory.ts';
 import { networkStep, type Objective } from '../network-step.ts';
 import { adamw } from '../optimizers/adamw.ts';
 import { sgd } from '../optimizers/sgd.ts';
 import type { Task } from '../tasks/task.ts';
 import { trainedParameters, type Method } from './methods.ts';
+import { tuningMemory } from './tuning-memory.ts';
 
 /** How a model is fine-tuned. */
 export interface FineTuneOptions extends TrainOptions {
@@ -62,7 +64,7 @@ export class FineTuning {
     const base = model.architecture.classes[model.className]!(model.config);
     this.network = this.adapter ? adaptNetwork(base, this.adapter) : base;
     const known = parameters(this.network);
-    this.trained = trainedParameters(this.network, method, model.architecture.prefix);
+    this.trained = trainedParameters(this.network, method, model.architecture.prefix, model.initialized);
     const isNew = [...known.keys()].some((name) => !model.weights.has(name));
     const fresh = isNew ? initialize(this.network, seed) : new Map<string, never>();
     const isTrained = new Set(this.trained);
@@ -98,6 +100,17 @@ export class FineTuning {
   /** The trained weights alone, by name: what an adapter's file holds, or a part of the model's. */
   get trainedWeights(): ReadonlyMap<string, HostTensor> {
     return this.#store.tensors;
+  }
+
+  /**
+   * What a run with these options will hold at its peak, in bytes. Call it in the process that is to train, with the data
+   * open: what it holds already counts.
+   */
+  estimateMemory(train: ExampleStore, o: FineTuneOptions): MemoryEstimate {
+    const { optimizer = 'adamw', momentum = 0.9, accumulate = 1 } = o;
+    const kept = optimizer === 'adamw' ? 2 : momentum ? 1 : 0;
+    const arrays = 1 + Number(accumulate > 1) + kept;
+    return tuningMemory(this.network, train, { ...o, names: this.trained, values: this.#store.data.length, arrays });
   }
 
   /** Trains on encoded examples, reporting as it goes; see `train` for what is promised. */

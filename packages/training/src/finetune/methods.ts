@@ -3,7 +3,8 @@ import { trainable, type Network } from '@brickwork/nn';
 import type { AdapterConfig } from '@brickwork/transformer';
 
 /**
- * `full`: all. `head`: what stands after the body, which then only extracts features. `{ last: N }`: the last N blocks and
+ * `full`: all. `head`: what stands after the body, which then only extracts features, and what the checkpoint lacked (a
+ * pooler below the head). `{ last: N }`: the last N blocks and
  * what comes after them. `bitfit`: biases and the head (Ben Zaken et al., 2022). An adapter's configuration: its own, and
  * the modules that it saves whole.
  */
@@ -17,11 +18,18 @@ const block = /^(.*?(?:^|\.)(?:layers?|h|blocks?)\.)(\d+)\./;
  *
  * @param network with the adapter in its place, for a method that has one
  * @param prefix of the body's names, as its architecture has it
+ * @param initialized what the checkpoint lacked and begins anew: trained with the head, unless that is everything
  * @throws where nothing is left to train.
  */
-export function trainedParameters(network: Network, method: Method, prefix: string): string[] {
+export function trainedParameters(
+  network: Network,
+  method: Method,
+  prefix: string,
+  initialized: readonly string[] = [],
+): string[] {
   const names = [...trainable(network).keys()];
-  const isHead = (name: string): boolean => prefix !== '' && !name.startsWith(prefix);
+  const isNew = new Set(names.every((name) => initialized.includes(name)) ? [] : initialized);
+  const isHead = (name: string): boolean => prefix !== '' && (!name.startsWith(prefix) || isNew.has(name));
   const found = names.filter(chooser(names, method, isHead));
   if (!found.length)
     throw new Error(

@@ -1,4 +1,5 @@
 // Next-token prediction on texts, on completions of prompts, and on what the assistant says in conversations.
+import type { HostTensor } from '@brickwork/runtime';
 import { padded } from '../data/example-batches.ts';
 import type { Turn } from '../data/example.ts';
 import { tokenInputs, type InputOptions } from './inputs.ts';
@@ -90,8 +91,19 @@ export function languageModelling(tokenizer: TaskTokenizer, o: LanguageModelling
         examples.map((e) => e['labels']!),
         { ...how, value: -100 },
       );
+      // Of several texts in a row, each sees itself alone; see packedStore.
+      const packed = examples[0]!['segment_ids'] !== undefined;
+      const { attention_mask, input_ids } = tokenInputs(examples, o);
+      const own = (field: string): HostTensor =>
+        padded(
+          examples.map((e) => e[field]!),
+          { ...how, value: 0 },
+        );
+      const inputs = packed
+        ? { input_ids: input_ids!, position_ids: own('position_ids'), segment_ids: own('segment_ids') }
+        : { input_ids: input_ids!, attention_mask: attention_mask! };
       const count = examples.reduce((n, e) => n + e['labels']!.subarray(1).filter((label) => label !== -100).length, 0);
-      return { batch: { ...tokenInputs(examples, o), labels }, count };
+      return { batch: { ...inputs, labels }, count };
     },
   };
 }
