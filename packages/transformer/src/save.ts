@@ -8,6 +8,8 @@ import type { Model } from './model.ts';
 export interface SaveModelOptions {
   /** Weights of more bytes are written in shards of at most so many, with an index; 5 GB unless given. */
   readonly maxShardSize?: number;
+  /** More files, by name: the tokenizer's of a model that came from no folder. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly signal?: AbortSignal;
 }
 
@@ -21,9 +23,9 @@ export interface SaveModelOptions {
 export async function saveModel(
   { config, className, generationConfig, weights, folder: from }: Model,
   folder: string,
-  { maxShardSize, signal }: SaveModelOptions = {},
+  { maxShardSize, signal, files: own = {} }: SaveModelOptions = {},
 ): Promise<void> {
-  const files: Record<string, Uint8Array> = {};
+  const files: Record<string, string | Uint8Array> = {};
   if (from !== null)
     for (const name of [...tokenizerFileNames, 'preprocessor_config.json']) {
       const content = await readFile(join(from, name)).catch((error: NodeJS.ErrnoException) => {
@@ -32,6 +34,7 @@ export async function saveModel(
       });
       if (content) files[name] = content;
     }
+  Object.assign(files, own);
   // Newer versions of transformers say `dtype`; all of them read `torch_dtype`.
   const dtype = { torch_dtype: 'float32', ...('dtype' in config && { dtype: 'float32' }) };
   await saveCheckpoint(folder, {

@@ -8,18 +8,26 @@ import type { Model as ModelType } from '@brickwork/transformer';
 /**
  * Writes the weights as they are now. Beside an adapter lie the tokenizer's files and config.json, which say what its classes
  * are called.
+ *
+ * @param own the tokenizer's files, where the model came from no folder
  */
-export async function saveTuned(out: string, tuning: FineTuning, model: ModelType): Promise<void> {
+export async function saveTuned(
+  out: string,
+  tuning: FineTuning,
+  model: ModelType,
+  own: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const { Model, peftOptions, writeAdapter } = await import('@brickwork/transformer');
   const { architecture, className, config, generationConfig, folder } = model;
   const { adapter, network, weights } = tuning;
   if (adapter === null) {
     const parts = { network, architecture, className, config, generationConfig, folder, weights };
-    await new Model(parts).save(out);
+    await new Model(parts).save(out, { files: own });
     return;
   }
   const { tokenizerFileNames } = await import('@brickwork/runtime');
   const files: Record<string, string> = {
+    ...own,
     'config.json': `${JSON.stringify({ ...config, architectures: [className] }, null, 2)}\n`,
   };
   for (const name of tokenizerFileNames) {

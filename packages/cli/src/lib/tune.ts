@@ -1,0 +1,206 @@
+// A run of fine-tuning, from prepared data to a folder: what it tells on the way, and what it leaves.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import type { HostTensor } from '@brickwork/runtime';
+import type { Tokenizer } from '@brickwork/tokenizer';
+import type { FineTuning, MemoryEstimate, Method, PreparedData, Task } from '@brickwork/training';
+import type { Model } from '@brickwork/transformer';
+import { engineOptions } from './engine-flags.ts';
+import { usage } from './errors.ts';
+import type { FinetuneArgs } from './finetune-flags.ts';
+import type { Io } from './io.ts';
+import type { Classes } from './make-task.ts';
+import { measure } from './measure.ts';
+import { bytes, count } from './progress.ts';
+import type { RunOutput } from './run-output.ts';
+import { saveTuned } from './save-tuned.ts';
+import type { Scores } from './scores.ts';
+import { scoreText } from './show-scores.ts';
+import type { TaskName } from './task-names.ts';
+
+/** What is trained, on what. */
+export interface ToTune {
+  readonly name: TaskName;
+  readonly task: Task;
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly classes: Classes | null;
+  readonly method: Method;
+  readonly data: PreparedData;
+  /** The tokenizer's files, where the model has no folder of its own. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+const isSlow = (method: Method): boolean => method === 'full' || (typeof method === 'object' && 'last' in method);
+
+/**
+ * Trains what was made ready, telling what happens, and leaves the best or the last weights in the folder `out`.
+ */
+export async function tune(
+  p: ToTune,
+  a: FinetuneArgs,
+  { out, run }: RunOutput,
+  signal: AbortSignal,
+  io: Io,
+): Promise<void> {
+  const [training, { readSafetensors }] = await Promise.all([
+    import('@brickwork/training'),
+    import('@brickwork/runtime'),
+  ]);
+  const { data, task, name } = p;
+  const tuning = new training.FineTuning(p.model, { method: p.method, seed: a.seed });
+  const memory = (size: number): MemoryEstimate =>
+    tuning.estimateMemory(data.train, {
+      task,
+      batchSize: size,
+      steps: 1,
+      accumulate: a.gradientAccumulationSteps,
+      optimizer: a.optim,
+      recompute: a.gradientCheckpointing,
+    });
+  const { batchSize, accumulate } = a.autoFindBatchSize
+    ? smallerBatches(a, training.findBatchSize(memory, { most: a.perDeviceTrainBatchSize }).batchSize)
+    : { batchSize: a.perDeviceTrainBatchSize, accumulate: a.gradientAccumulationSteps };
+  const estimate = memory(batchSize);
+  const perEpoch = Math.max(1, Math.ceil(training.batchesPerEpoch(data.train.count, batchSize) / accumulate));
+  const steps = a.maxSteps ?? Math.max(1, Math.round(perEpoch * a.numTrainEpochs));
+  const evaluateEvery = Math.min(a.evalSteps ?? perEpoch, steps);
+  const tell = async (event: object): Promise<void> => (a.json ? await io.writeJson(event) : undefined);
+  const line = training.progressLine({ steps, stream: io.stderr });
+  const note = (text: string): void => {
+    line.clear();
+    io.note(text);
+  };
+  const save = async (step: number): Promise<void> => {
+    await saveTuned(out, tuning, p.model, p.files);
+    await tell({ type: 'saved', step, path: out });
+  };
+  const heldOut = data.validation?.count ?? 0;
+  const keepsBest = a.keepBest && heldOut > 0;
+  const schedule = a.lrSchedulerType === 'constant_with_warmup' ? 'constant' : a.lrSchedulerType;
+  for await (const event of tuning.train(data, {
+    task,
+    batchSize,
+    accumulate,
+    steps,
+    rate: a.learningRate ?? (isSlow(p.method) ? 5e-5 : 1e-3),
+    schedule: schedule as 'linear' | 'cosine' | 'constant' | 'plateau',
+    warmup: Math.min(steps, a.warmupSteps || Math.ceil(a.warmupRatio * steps)),
+    floor: 0,
+    clip: a.maxGradNorm,
+    optimizer: a.optim,
+    weightDecay: a.weightDecay,
+    betas: [a.adamBeta1, a.adamBeta2],
+    groupByLength: a.groupByLength,
+    recompute: a.gradientCheckpointing,
+    evaluateEvery,
+    ...(a.saveSteps !== undefined && { saveEvery: a.saveSteps }),
+    seed: a.seed,
+    folder: run,
+    resume: a.resume,
+    picture: a.picture,
+    identity: { task: name, validation: data.validation?.fingerprint ?? null },
+    signal,
+    compile: engineOptions(a),
+  })) {
+    if (event.type === 'evaluation') {
+      // Of language models the loss is all there is to know.
+      const scores = ['clm', 'mlm', 'seq2seq'].includes(name)
+        ? { loss: event.loss, perplexity: Math.exp(event.loss) }
+        : await scoresOf(tuning, p, a, signal);
+      if (!scores) continue;
+      const { weights: _, lossPerCharacter: __, ...plain } = event;
+      await tell({ ...plain, scores });
+      note(`step ${event.step}: validation ${scoreText(scores)}${event.best ? ', the best so far' : ''}`);
+      if (event.best && keepsBest) await save(event.step);
+      continue;
+    }
+    if (event.type === 'start') {
+      const { trained, all } = tuning.counts;
+      await tell({
+        ...event,
+        parameters: all,
+        trained,
+        train: data.train.count,
+        validation: heldOut,
+        skipped: data.skipped,
+        batchSize,
+        accumulate,
+        memory: estimate,
+      });
+      note(
+        `${count(trained)} of ${count(all)} parameters are trained (${((100 * trained) / all).toPrecision(3)}%); ${count(data.train.count)} examples to train on, ${count(heldOut)} held out${data.skipped ? `, ${count(data.skipped)} rows left out` : ''}${data.isCached ? ', found encoded' : ''}; ${count(steps)} steps${event.step ? `, going on from step ${event.step}` : ''}`,
+      );
+      const parts = `${bytes(estimate.resident)} now, ${bytes(estimate.state)} gradients and optimizer, ${bytes(estimate.activations)} activations, ${bytes(estimate.engine)} engine`;
+      note(`memory: about ${bytes(estimate.total)} at its peak (${parts})`);
+      if (batchSize < a.perDeviceTrainBatchSize)
+        note(
+          `batches of ${batchSize} in place of ${a.perDeviceTrainBatchSize}, ${accumulate} in an update: more don’t fit in memory`,
+        );
+      if (p.model.initialized.length && !event.step) note(`a new head: ${p.model.initialized.join(', ')}`);
+      continue;
+    }
+    if (event.type === 'end') {
+      if (event.aborted) {
+        await tell(event);
+        note(
+          event.step
+            ? `Stopped after step ${event.step}; the checkpoint is in ${run}. To go on: the same command with --resume`
+            : 'Stopped before the first step; nothing was written.',
+        );
+        return;
+      }
+      if (!keepsBest || !existsSync(join(out, 'config.json'))) {
+        const { tensors } = await readSafetensors(join(run, training.runFiles.state), {
+          names: (own) => own.startsWith('weights/'),
+        });
+        restore(tuning, tensors);
+        await save(event.step);
+        if (keepsBest) note(`${out} was gone: it has the last weights now, not the best`);
+      }
+      const peak = process.resourceUsage().maxRSS * 1024;
+      note(`memory: ${bytes(peak)} at its peak`);
+      if (!a.json) await io.write(`${out}\n`);
+      await tell({ ...event, peakMemory: peak });
+      continue;
+    }
+    await tell(event);
+    if (event.type === 'step') line.show(event);
+    else if (event.type === 'picture') note(`losses: ${event.path}`);
+    else if (event.type === 'warning') note(event.message);
+  }
+}
+
+// Batches of this size, as many in an update that it has as many examples as before, or hardly fewer.
+function smallerBatches(a: FinetuneArgs, batchSize: number): { batchSize: number; accumulate: number } {
+  const perUpdate = a.perDeviceTrainBatchSize * a.gradientAccumulationSteps;
+  return { batchSize, accumulate: Math.max(1, Math.round(perUpdate / batchSize)) };
+}
+
+function restore(tuning: FineTuning, tensors: ReadonlyMap<string, HostTensor>): void {
+  for (const [name, { data }] of tuning.trainedWeights) {
+    const last = tensors.get(`weights/${name}`);
+    if (!last) throw usage(`the checkpoint lacks ${name}`);
+    (data as Float32Array).set(last.data as Float32Array);
+  }
+}
+
+// The scores of the weights as they are now; null where it was interrupted.
+async function scoresOf(tuning: FineTuning, p: ToTune, a: FinetuneArgs, signal: AbortSignal): Promise<Scores | null> {
+  const { Model } = await import('@brickwork/transformer');
+  const { architecture, className, config } = p.model;
+  const now = new Model(
+    { network: tuning.network, architecture, className, config, weights: tuning.weights },
+    engineOptions(a),
+  );
+  try {
+    const batchSize = a.perDeviceEvalBatchSize ?? a.perDeviceTrainBatchSize;
+    return await measure(now, p.data.validation!, { name: p.name, task: p.task, batchSize, signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return null;
+  } finally {
+    await now.dispose();
+  }
+}
