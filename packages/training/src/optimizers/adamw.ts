@@ -36,17 +36,18 @@ export function adamw(size: number, o: AdamWOptions = {}): Optimizer {
         scale,
         a1: 1 - betas[0],
         a2: 1 - betas[1],
-        rate: rate / (1 - betas[0] ** step),
         correction: 1 / Math.sqrt(1 - betas[1] ** step),
         epsilon,
       };
       const kernels = kernelsFor(w, g, m, v);
       for (const part of parts) {
         const { end } = part;
-        const decay = part.decay ? rate * weightDecay : 0;
+        const own = rate * (part.rate ?? 1);
+        const decay = part.decay ? own * weightDecay : 0;
+        const stepSize = own / (1 - betas[0] ** step);
         let { begin } = part;
         if (kernels && begin % 4 === 0 && end - begin >= 4) {
-          const { a1, a2, rate: r, correction: c } = numbers;
+          const { a1, a2, correction: c } = numbers;
           const at = (x: Float32Array, i: number): number => x.byteOffset + 4 * i;
           const middle = end - (end % 4);
           kernels.adamw(
@@ -59,13 +60,13 @@ export function adamw(size: number, o: AdamWOptions = {}): Optimizer {
             a1,
             a2,
             decay,
-            r,
+            stepSize,
             c,
             epsilon,
           );
           begin = middle;
         }
-        updateRange(w, g, m, v, begin, end, { ...numbers, decay });
+        updateRange(w, g, m, v, begin, end, { ...numbers, rate: stepSize, decay });
       }
     },
   };

@@ -6,6 +6,8 @@ export interface OptimizerPart {
   readonly begin: number;
   readonly end: number;
   readonly decay: boolean;
+  /** Its share of the step size; 1 unless given. */
+  readonly rate?: number;
 }
 
 /** One update's numbers. */
@@ -23,18 +25,38 @@ export interface Optimizer {
   readonly name: string;
   /** Arrays that a checkpoint must keep, by name; each as long as the weights, or empty. */
   readonly state: Readonly<Record<string, Float32Array>>;
-  update(weights: Float32Array, grads: Float32Array, parts: readonly OptimizerPart[], update: Update): void;
+  /** The parts of those arrays of the state that are not laid out as the weights are. */
+  readonly stateParts?: Readonly<Record<string, readonly Part[]>>;
+  /** Settles when the weights are updated; at once where nothing is returned. */
+  update(
+    weights: Float32Array,
+    grads: Float32Array,
+    parts: readonly OptimizerPart[],
+    update: Update,
+  ): void | Promise<void>;
+  /** Frees what the engine holds for it. */
+  dispose?(): Promise<void>;
 }
 
 /** Weight decay is for matrices, not for biases and norms, as in GPT-2's and nanoGPT's training. */
 export const decays = (shape: readonly number[]): boolean => shape.length >= 2;
 
-/** The parts of a store as an optimizer takes them; which decay is decided by shape and name. */
+/**
+ * The parts of a store as an optimizer takes them; which decay is decided by shape and name.
+ *
+ * @param rates each part's share of the step size, see `layerRates`
+ */
 export function decayGroups(
   parts: readonly Part[],
   decay: (shape: readonly number[], name: string) => boolean = decays,
+  rates: readonly number[] | null = null,
 ): OptimizerPart[] {
-  return parts.map(({ begin, end, shape, name }) => ({ begin, end, decay: decay(shape, name) }));
+  return parts.map(({ begin, end, shape, name }, i) => ({
+    begin,
+    end,
+    decay: decay(shape, name),
+    ...(rates && { rate: rates[i]! }),
+  }));
 }
 
 /** Refuses arrays of another size than the optimizer was made for, and steps that aren't counted from 1. */

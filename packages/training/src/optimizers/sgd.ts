@@ -26,9 +26,11 @@ export function sgd(size: number, o: SGDOptions = {}): Optimizer {
   return {
     name: 'sgd',
     state: { u },
-    update(w: Float32Array, g: Float32Array, parts: readonly OptimizerPart[], { step, rate, scale }: Update): void {
+    update(w: Float32Array, g: Float32Array, parts: readonly OptimizerPart[], update: Update): void {
+      const { step, scale } = update;
       checkUpdate('sgd', size, w, g, step);
-      for (const { begin, end, decay } of parts) {
+      for (const { begin, end, decay, rate: share = 1 } of parts) {
+        const rate = update.rate * share;
         const shrink = decay ? weightDecay : 0;
         if (!momentum) for (let i = begin; i < end; i++) w[i] = w[i]! - rate * (g[i]! * scale + shrink * w[i]!);
         else
