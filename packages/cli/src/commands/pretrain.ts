@@ -1,41 +1,51 @@
-// lm pretrain: trains a GPT on text files, from nothing.
+// lm pretrain: trains a model on texts, from nothing or from a checkpoint: a GPT on text files unless told otherwise.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { HostTensor } from '@brickwork/runtime';
+import type { CausalLM, Config } from '@brickwork/transformer';
 import type { Command } from '../lib/command.ts';
-import { corpusTokenizer, type CorpusTokenizer } from '../lib/corpus-tokenizer.ts';
+import { configurable, withConfig } from '../lib/config-file.ts';
 import { engineOptions } from '../lib/engine-flags.ts';
 import { CliError } from '../lib/errors.ts';
-import { gpt2Config } from '../lib/gpt2-config.ts';
 import type { Io } from '../lib/io.ts';
+import { checkObjective, objectiveFlags, type ObjectiveArgs } from '../lib/objective-flags.ts';
+import { goesByExamples, pretrainExamples } from '../lib/pretrain-examples.ts';
 import { checkPretrainArgs, pretrainFlags, type PretrainArgs } from '../lib/pretrain-flags.ts';
+import { learnTokenizer, openSource, type Source } from '../lib/pretrain-source.ts';
 import { count, ProgressLine } from '../lib/progress.ts';
 import { runOutput, type RunOutput } from '../lib/run-output.ts';
 import { sizeOfFiles } from '../lib/text-files.ts';
 
+type Args = PretrainArgs & ObjectiveArgs & { readonly config?: string };
+const allFlags = { ...pretrainFlags, ...objectiveFlags };
+
 /** `lm pretrain`. */
-export const pretrain: Command<PretrainArgs> = {
-  positionals: { files: { type: 'string', array: true, describe: 'text files in UTF-8, read one after another' } },
-  flags: pretrainFlags,
+export const pretrain: Command<Args> = {
+  positionals: {
+    files: { type: 'string', array: true, describe: 'texts in UTF-8; or rows of JSONL, CSV, TSV or Parquet' },
+  },
+  flags: configurable(allFlags),
   examples: [
     ['pretrain my-text.txt --out my-model', 'a small GPT of characters, in a few minutes'],
     ['pretrain my-text.txt --out my-model --resume', 'go on after Ctrl-C'],
     ['pretrain *.txt -o m --tokenizer bpe --layers 6 --heads 6 --width 384 --context 256', 'a larger one of words'],
+    ['pretrain *.txt -o m --objective mlm --context 128 --vocab-size 6000', 'an encoder that finds hidden words'],
+    ['pretrain pairs.tsv -o m --objective seq2seq --header source,target', 'the Transformer of 2017, to translate'],
+    ['pretrain more.txt -o m -m gpt2 --learning-rate 5e-5', 'a checkpoint goes on with other texts'],
     ['generate -m my-model "Once"', 'run it'],
   ],
-  async run(a, io) {
+  async run(given, io) {
+    const a = await withConfig(allFlags, given);
     checkPretrainArgs(a);
+    checkObjective(a, given as unknown as Record<string, unknown>);
     const files = [...a.files, ...a.rest];
-    const size = sizeOfFiles(files);
+    const byExamples = await goesByExamples(a, files);
+    const size = byExamples ? 0 : sizeOfFiles(files);
     const output = runOutput(a.out, a.resume);
     const signal = io.interruptible();
     try {
-      const codec = await learnTokenizer(a, files, signal, io);
-      const data = await tokenize(files, size, codec, a, output, signal, io);
-      try {
-        await train(a, codec, data, output, signal, io);
-      } finally {
-        data.close();
-      }
+      if (byExamples) return await pretrainExamples(a, given as unknown as Record<string, unknown>, output, signal, io);
+      await pretrainWindows(a, given, { files, size }, output, signal, io);
     } catch (error) {
       if (signal.aborted && (error === signal.reason || (error as Error).name === 'AbortError'))
         io.note('Stopped before the first step; nothing was written.');
@@ -46,25 +56,35 @@ export const pretrain: Command<PretrainArgs> = {
   },
 };
 
-async function learnTokenizer(
-  a: PretrainArgs,
-  files: readonly string[],
+// On windows of all the text, one after another.
+async function pretrainWindows(
+  all: Args,
+  given: Args,
+  { files, size }: { readonly files: readonly string[]; readonly size: number },
+  output: RunOutput,
   signal: AbortSignal,
   io: Io,
-): Promise<CorpusTokenizer> {
-  const line = new ProgressLine(io);
-  const found = await corpusTokenizer(a.tokenizer, files, {
-    vocabularySize: a.vocabSize,
-    signal,
-    onProgress: ({ stage, characters, vocabulary }) =>
-      line.show(() =>
-        stage === 'count'
-          ? `vocabulary: ${count(characters)} characters read`
-          : `vocabulary: ${count(vocabulary)} tokens`,
-      ),
-  });
-  line.clear();
-  return found;
+): Promise<void> {
+  const about = { name: 'clm', objective: 'clm', given: given as unknown as Record<string, unknown> } as const;
+  const source = await openSource(all, about, signal, io, () => learnTokenizer(all, files, signal, io));
+  const { AutoModel, buildCausalLM } = await import('@brickwork/transformer');
+  const checkpoint =
+    source.folder === null ? null : await AutoModel.fromPretrained(source.folder, { class: source.className, signal });
+  const model = checkpoint?.causalLM ?? buildCausalLM(source.config);
+  const usual = checkpoint ? Math.min(model.contextLength, 512) : Math.min(model.contextLength, all.context);
+  const a = { ...all, context: given.context ?? usual };
+  const data = await tokenize(files, size, source, a, output, signal, io);
+  try {
+    const perEpoch = data.train.length / (a.context * a.batchSize * a.gradientAccumulation);
+    const maxSteps =
+      given.numTrainEpochs === undefined ? a.maxSteps : Math.max(1, Math.round(a.numTrainEpochs! * perEpoch));
+    const generationConfig = checkpoint?.generationConfig ?? sampling;
+    const start = { model, weights: checkpoint?.weights ?? null, generationConfig };
+    await train({ ...a, maxSteps }, source, start, data, output, signal, io);
+  } finally {
+    data.close();
+    await checkpoint?.dispose();
+  }
 }
 
 // Texts up to this size are tokenized anew each time, in memory; larger ones once, into the run's folder.
@@ -75,7 +95,7 @@ type Dataset = Awaited<ReturnType<(typeof import('@brickwork/training'))['tokenD
 async function tokenize(
   files: readonly string[],
   size: number,
-  { tokenizer }: CorpusTokenizer,
+  { tokenizer }: Source,
   a: PretrainArgs,
   { run }: RunOutput,
   signal: AbortSignal,
@@ -107,23 +127,29 @@ async function tokenize(
 // themselves.
 const sampling = { do_sample: true, temperature: 0.8, top_p: 0.95 };
 
+interface Start {
+  readonly model: CausalLM;
+  /** A checkpoint's; null for a model that begins anew. */
+  readonly weights: ReadonlyMap<string, HostTensor> | null;
+  readonly generationConfig: Config;
+}
+
 async function train(
   a: PretrainArgs,
-  { tokenizer, files }: CorpusTokenizer,
+  { config, files }: Source,
+  { model, weights: first, generationConfig }: Start,
   data: Dataset,
   { out, run }: RunOutput,
   signal: AbortSignal,
   io: Io,
 ): Promise<void> {
-  const [{ buildCausalLM }, training, { readSafetensors, saveCheckpoint }] = await Promise.all([
-    import('@brickwork/transformer'),
+  const [training, { readSafetensors, saveCheckpoint }] = await Promise.all([
     import('@brickwork/training'),
     import('@brickwork/runtime'),
   ]);
-  const config = gpt2Config(a, tokenizer);
   const tell = async (event: object): Promise<void> => (a.json ? await io.writeJson(event) : undefined);
   const save = async (step: number, tensors: Parameters<typeof saveCheckpoint>[1]['tensors']): Promise<void> => {
-    await saveCheckpoint(out, { config, tensors, generationConfig: sampling, files });
+    await saveCheckpoint(out, { config, tensors, generationConfig, files });
     await tell({ type: 'saved', step, path: out });
   };
   const heldOut = data.validation.length;
@@ -133,7 +159,9 @@ async function train(
     line.clear();
     io.note(text);
   };
-  for await (const event of training.pretrain(buildCausalLM(config), data, {
+  for await (const event of training.pretrain(model, data, {
+    length: a.context,
+    ...(first && { weights: first }),
     steps: a.maxSteps,
     batchSize: a.batchSize,
     accumulate: a.gradientAccumulation,

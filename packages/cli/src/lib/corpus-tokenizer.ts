@@ -14,11 +14,16 @@ export interface CorpusTokenizer {
 
 const files = ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json'];
 
-/** Trains `char`, `bpe` or `wordpiece` on text files, or loads the tokenizer of a folder. */
+/**
+ * Trains `char`, `bpe` or `wordpiece` on text, or loads the tokenizer of a folder.
+ *
+ * @param texts files of text in UTF-8, or texts as they come
+ */
 export async function corpusTokenizer(
   kind: string,
-  texts: readonly string[],
+  texts: readonly string[] | AsyncIterable<string>,
   o: {
+    readonly specialTokens?: readonly string[] | undefined;
     readonly vocabularySize?: number | undefined;
     readonly signal: AbortSignal;
     readonly onProgress: (progress: TrainingProgress) => void;
@@ -29,7 +34,9 @@ export async function corpusTokenizer(
     const { signal, onProgress } = o;
     const vocabularySize = o.vocabularySize ?? (kind === 'char' ? undefined : 4096);
     const sized = vocabularySize === undefined ? {} : { vocabularySize };
-    const json = await trainTokenizer(readTextFiles(texts, signal), { type: kind, ...sized, signal, onProgress });
+    const chunks = Symbol.asyncIterator in texts ? texts : readTextFiles(texts, signal);
+    const special = o.specialTokens ? { specialTokens: o.specialTokens } : {};
+    const json = await trainTokenizer(chunks, { type: kind, ...sized, ...special, signal, onProgress });
     const config = tokenizerConfig(json);
     return {
       tokenizer: new Tokenizer(json, config),

@@ -24,7 +24,7 @@ export const dataFlags: ReturnType<typeof flags> = flags('Data', {
   columns: { type: 'text', describe: 'columns that are called otherwise than usual: text=sentence,label=class' },
   format: {
     type: 'choice',
-    choices: ['jsonl', 'csv', 'tsv', 'parquet', 'text'],
+    choices: ['jsonl', 'csv', 'tsv', 'parquet', 'text', 'paragraphs'],
     describe: 'what the files hold, where their names don’t say',
   },
   header: { type: 'text', describe: 'names of a CSV file’s columns, where it has no line of names: label,text' },

@@ -100,7 +100,11 @@ export async function tune(
     folder: run,
     resume: a.resume,
     picture: a.picture,
-    identity: { task: name, validation: data.validation?.fingerprint ?? null },
+    identity: {
+      task: name,
+      validation: data.validation?.fingerprint ?? null,
+      ...(a.mlmProbability !== undefined && { mlmProbability: a.mlmProbability }),
+    },
     signal,
     compile: engineOptions(a),
   })) {

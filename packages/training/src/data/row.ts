@@ -1,7 +1,7 @@
 // One row of a data set, where it stands, and what its readers have in common.
 
-/** What a file holds. */
-export type RowFormat = 'jsonl' | 'csv' | 'tsv' | 'parquet' | 'text';
+/** What a file holds; of a text, each line is a row, or each paragraph. */
+export type RowFormat = 'jsonl' | 'csv' | 'tsv' | 'parquet' | 'text' | 'paragraphs';
 
 /** One row, and where it stands. */
 export interface Row {

@@ -126,3 +126,17 @@ test('an abort ends the reading', async () => {
   }).rejects.toThrow('aborted');
   expect(count).toBe(10);
 });
+
+test('paragraphs of a text are rows, where they begin; a text without blank lines is cut at the ends of lines', async () => {
+  const short = file('paragraphs.txt', '\none\ntwo\r\n\n  \nthree\n\nfour');
+  expect(await rowsOf(short, { format: 'paragraphs' })).toEqual([
+    [2, { text: 'one\ntwo' }],
+    [6, { text: 'three' }],
+    [8, { text: 'four' }],
+  ]);
+  const rows = await rowsOf(file('long.txt', 'a line of a long text\n'.repeat(20_000)), { format: 'paragraphs' });
+  const lengths = rows.map(([, values]) => (values as { text: string }).text.length + 1);
+  expect(rows.length).toBeGreaterThan(5);
+  expect(Math.max(...lengths)).toBeLessThan(70_000);
+  expect(lengths.reduce((x, y) => x + y)).toBe(22 * 20_000);
+});

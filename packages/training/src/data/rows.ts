@@ -4,7 +4,7 @@ import { csvRows } from './csv-rows.ts';
 import { jsonRows } from './json-rows.ts';
 import { parquetRows } from './parquet-rows.ts';
 import type { Row, RowError, RowFormat } from './row.ts';
-import { textRows } from './text-rows.ts';
+import { paragraphRows, textRows } from './text-rows.ts';
 
 /** How rows are read. */
 export interface ReadRowsOptions {
@@ -31,7 +31,9 @@ const formats: readonly [RegExp, RowFormat][] = [
 export function formatOf(file: string): RowFormat {
   const found = formats.find(([pattern]) => pattern.test(file));
   if (!found)
-    throw new Error(`data: what ${file} holds can't be told from its name; say jsonl, csv, tsv, parquet or text`);
+    throw new Error(
+      `data: what ${file} holds can't be told from its name; say jsonl, csv, tsv, parquet, text or paragraphs`,
+    );
   return found[1];
 }
 
@@ -57,7 +59,14 @@ export async function dataFiles(paths: string | readonly string[]): Promise<stri
   return files;
 }
 
-const readers = { jsonl: jsonRows, csv: csvRows, tsv: csvRows, parquet: parquetRows, text: textRows };
+const readers = {
+  jsonl: jsonRows,
+  csv: csvRows,
+  tsv: csvRows,
+  parquet: parquetRows,
+  text: textRows,
+  paragraphs: paragraphRows,
+};
 
 /**
  * Reads the rows of files one after another, in memory that doesn't grow with them.
