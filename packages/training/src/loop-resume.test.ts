@@ -6,6 +6,7 @@ import { readSafetensors } from '@brickwork/runtime';
 import { afterAll, describe, expect, test } from 'vitest';
 import { train, type Trainee, type TrainEvent, type TrainOptions } from './loop.ts';
 import { readMetrics } from './metrics.ts';
+import type { OptimizerName } from './optimizers/make-optimizer.ts';
 import { events, toy, type Points } from './toy.fixture.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'brickwork-loop-'));
@@ -25,9 +26,9 @@ describe('train: resume', () => {
     keepBest: true,
   } as const;
   const files = ['state.safetensors', 'metrics.jsonl', 'run.json', 'best.safetensors'];
-  async function whole(more: Partial<TrainOptions> = {}): Promise<string> {
+  async function whole(more: Partial<TrainOptions> = {}, optimizer: OptimizerName = 'adamw'): Promise<string> {
     const folder = newFolder();
-    await events(toy().trainee, { ...options, ...more, folder });
+    await events(toy({ optimizer }).trainee, { ...options, ...more, folder });
     return folder;
   }
 
@@ -37,38 +38,42 @@ describe('train: resume', () => {
     expect(bytes(a, 'metrics.jsonl').equals(bytes(c, 'metrics.jsonl'))).toBe(false);
   });
 
-  test.each(['cosine', 'plateau'] as const)(
-    'stopped after any event and resumed, all files are bit for bit the same (%s)',
-    async (schedule) => {
-      const expected = await whole({ schedule });
-      const total = (await events(toy().trainee, { ...options, schedule })).length;
-      let aborted = 0;
-      for (let at = 0; at < total; at++) {
-        const folder = newFolder();
-        const stop = new AbortController();
-        let n = 0;
-        const first = await events(
-          toy().trainee,
-          { ...options, schedule, folder, signal: stop.signal },
-          { on: () => n++ === at, stop },
-        );
-        const end = first.at(-1) as Extract<TrainEvent, { type: 'end' }>;
-        if (end.aborted) aborted++;
-        if (end.step) expect(existsSync(join(folder, 'state.safetensors'))).toBe(true);
-        // A checkpoint of where it ended, not of where the last regular one was.
-        if (end.step)
-          expect(
-            JSON.parse((await readSafetensors(join(folder, 'state.safetensors'), { names: [] })).metadata['progress']!),
-          ).toMatchObject({ step: end.step });
-        await events(toy().trainee, { ...options, schedule, folder, resume: true });
-        for (const file of files)
-          expect(bytes(folder, file).equals(bytes(expected, file)), `${file}, stopped after event ${at}`).toBe(true);
-        const steps = (await readMetrics(join(folder, 'metrics.jsonl'))).filter((e) => 'loss' in e).map((e) => e.step);
-        expect(steps).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
-      }
-      expect(aborted).toBeGreaterThan(10);
-    },
-  );
+  test.each<[OptimizerName, Partial<TrainOptions>]>([
+    ['adamw', { schedule: 'cosine' }],
+    ['adamw', { schedule: 'plateau' }],
+    ['sgd', { schedule: 'step', layerDecay: 0.5 }],
+    ['lion', { schedule: 'warmup_stable_decay', ema: 0.9 }],
+    ['adafactor', { schedule: 'one_cycle', warmup: 0, noDecay: ['h.0'] }],
+    ['muon', { schedule: 'cosine_with_restarts', cycles: 2, ema: 0.5 }],
+  ])('stopped after any event and resumed, all files are bit for bit the same (%s, %j)', async (optimizer, more) => {
+    const expected = await whole(more, optimizer);
+    const total = (await events(toy({ optimizer }).trainee, { ...options, ...more })).length;
+    let aborted = 0;
+    for (let at = 0; at < total; at++) {
+      const folder = newFolder();
+      const stop = new AbortController();
+      let n = 0;
+      const first = await events(
+        toy({ optimizer }).trainee,
+        { ...options, ...more, folder, signal: stop.signal },
+        { on: () => n++ === at, stop },
+      );
+      const end = first.at(-1) as Extract<TrainEvent, { type: 'end' }>;
+      if (end.aborted) aborted++;
+      if (end.step) expect(existsSync(join(folder, 'state.safetensors'))).toBe(true);
+      // A checkpoint of where it ended, not of where the last regular one was.
+      if (end.step)
+        expect(
+          JSON.parse((await readSafetensors(join(folder, 'state.safetensors'), { names: [] })).metadata['progress']!),
+        ).toMatchObject({ step: end.step });
+      await events(toy({ optimizer }).trainee, { ...options, ...more, folder, resume: true });
+      for (const file of files)
+        expect(bytes(folder, file).equals(bytes(expected, file)), `${file}, stopped after event ${at}`).toBe(true);
+      const steps = (await readMetrics(join(folder, 'metrics.jsonl'))).filter((e) => 'loss' in e).map((e) => e.step);
+      expect(steps).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    }
+    expect(aborted).toBeGreaterThan(10);
+  });
 
   test('left at any moment without a word, as if killed, and resumed, all files are the same', async () => {
     const expected = await whole();

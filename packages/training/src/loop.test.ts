@@ -145,10 +145,64 @@ describe('train: what goes wrong', () => {
       [{ clip: -1 }, 'clip is -1'],
       [{ seed: 0.5 }, 'seed is 0.5'],
       [{ warmup: 10 }, 'warmup is 10 of 3 steps'],
-      [{ schedule: 'step' as 'cosine' }, 'no schedule "step"; there are constant, cosine, linear, plateau'],
+      [{ schedule: 'zigzag' as 'cosine' }, 'no schedule "zigzag"; there are constant, linear, cosine'],
+      [{ schedule: 'polynomial', power: -1 }, 'power is -1'],
+      [{ ema: 1 }, 'ema is 1'],
+      [{ layerDecay: 2 }, 'decay is 2'],
+      [{ earlyStopping: 0 }, 'earlyStopping is 0'],
+      [{ earlyStoppingThreshold: -1 }, 'earlyStoppingThreshold is -1'],
     ] as const)
       await expect(events(toy().trainee, { steps: 3, folder, ...more })).rejects.toThrow(message);
     expect(existsSync(folder)).toBe(false);
+  });
+});
+
+describe('train: averages and early stopping', () => {
+  const options = { steps: 40, rate: 0.05, evaluateEvery: 5, schedule: 'constant' } as const;
+
+  test('the moving average is what is evaluated and left at the end; training goes on with the weights', async () => {
+    const plain = toy();
+    const average = [...plain.trainee.weights.data];
+    const seen: number[][] = [];
+    const expected: number[][] = [];
+    // The same updates without an average, which is taken by hand.
+    for await (const e of train(plain.trainee, { ...options, evaluateEvery: 1, picture: false })) {
+      const w = plain.trainee.weights.data;
+      if (e.type === 'start') average.forEach((_, i) => (average[i] = w[i]!));
+      if (e.type === 'step') {
+        const d = Math.min(0.8, (1 + e.step) / (10 + e.step));
+        average.forEach((x, i) => (average[i] = d * x + (1 - d) * w[i]!));
+        if (e.step % 5 === 0) expected.push([...average]);
+      }
+    }
+    const { trainee } = toy();
+    for await (const e of train(trainee, { ...options, ema: 0.8, picture: false }))
+      if (e.type === 'evaluation') seen.push([...trainee.weights.data]);
+    expect(seen).toHaveLength(8);
+    seen.push([...trainee.weights.data]);
+    expected.push(expected.at(-1)!);
+    seen.forEach((own, k) => own.forEach((x, i) => expect(x).toBeCloseTo(expected[k]![i]!, 5)));
+  });
+
+  test('early stopping ends the run once so many evaluations were no better, and a resumed run stays ended', async () => {
+    const folder = newFolder();
+    const early = { ...options, rate: 0.5, steps: 400, earlyStopping: 3, earlyStoppingThreshold: 0.05, folder };
+    const all = await events(toy({ noise: 1 }).trainee, early);
+    const losses = all.flatMap((e) => (e.type === 'evaluation' ? [e.loss] : []));
+    let [best, waited, count] = [Infinity, 0, 0];
+    for (const loss of losses) {
+      if (waited === 3) break;
+      waited = loss < best - 0.05 ? 0 : waited + 1;
+      best = Math.min(best, loss);
+      count++;
+    }
+    expect(waited).toBe(3);
+    expect(losses).toHaveLength(count);
+    expect(all.at(-1)).toEqual({ type: 'end', step: 5 * count, aborted: false, stoppedEarly: true });
+    expect(all.at(-2)).toMatchObject({ type: 'checkpoint', step: 5 * count });
+    const again = await events(toy({ noise: 1 }).trainee, { ...early, resume: true });
+    expect(again.map(({ type }) => type)).toEqual(['start', 'end']);
+    expect(again.at(-1)).toMatchObject({ stoppedEarly: true });
   });
 });
 

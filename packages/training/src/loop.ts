@@ -5,31 +5,43 @@ import { accumulate as addTo } from './accumulate.ts';
 import type { Arena } from './arena.ts';
 import { flatStore, type FlatStore, type Part } from './flat-store.ts';
 import { clipScale, gradientNorm } from './gradient-norm.ts';
+import { movingAverage } from './ema.ts';
 import { HalveOnPlateau } from './halve-on-plateau.ts';
-import { decayGroups, type Optimizer } from './optimizers/optimizer.ts';
+import { layerRates } from './optimizers/layer-rates.ts';
+import { decayGroups, decays, type Optimizer } from './optimizers/optimizer.ts';
 import { writeLossCurve } from './loss-curve.ts';
 import { openRun, type Progress, type Run, type State } from './run-folder.ts';
-import { constantSchedule, cosineSchedule, linearSchedule, type Schedule } from './schedules.ts';
+import { schedules, type Schedule, type ScheduleName, type ShapeOptions } from './schedules.ts';
 import type { Counted, TrainData } from './train-data.ts';
 import type { TrainStep } from './train-step.ts';
 
 /** How a model is trained, whatever it is and whatever its data are. */
-export interface TrainOptions {
+export interface TrainOptions extends ShapeOptions {
   readonly steps: number;
   /** Batches whose gradients are summed before an update; 1 unless given. */
   readonly accumulate?: number;
   /** Step size at its highest; 1e-3 unless given. */
   readonly rate?: number;
   /** How the step size falls; `cosine` unless given. `plateau` halves it when the validation loss stops improving. */
-  readonly schedule?: 'constant' | 'cosine' | 'linear' | 'plateau';
+  readonly schedule?: ScheduleName;
   /** Steps over which the rate rises; 0 unless given. */
   readonly warmup?: number;
-  /** Share of the rate that the schedule ends with; 0.1 unless given. */
+  /** Share of the rate that the schedule ends with; unless given 0.1 where it falls all the way, else 0. */
   readonly floor?: number;
   /** Evaluations without improvement before `plateau` halves the rate; 1 unless given. */
   readonly patience?: number;
   /** Gradients longer than this are scaled down to it; 1 unless given, 0 for never. */
   readonly clip?: number;
+  /** Each block's share of the rate of the one above it (see `layerRates`); all have the same unless given. */
+  readonly layerDecay?: number;
+  /** Parameters whose names hold one of these don't decay; nor do biases and norms, whatever they are called. */
+  readonly noDecay?: readonly string[];
+  /** Decay of a moving average of the weights, which is evaluated, kept as the best and left at the end; none unless given. */
+  readonly ema?: number;
+  /** Ends training after this many evaluations that are no better than the best; never unless given. */
+  readonly earlyStopping?: number;
+  /** How much lower a loss has to be to count as better for {@link earlyStopping}, in nats; 0 unless given. */
+  readonly earlyStoppingThreshold?: number;
   /** Steps between evaluations; 250 unless given. */
   readonly evaluateEvery?: number;
   /** Steps between checkpoints; that of evaluations unless given. */
@@ -85,8 +97,8 @@ export type TrainEvent =
   | { readonly type: 'picture'; readonly path: string }
   /** Something that training does not depend on went wrong. */
   | { readonly type: 'warning'; readonly message: string }
-  /** `aborted` where steps or the last evaluation are missing. */
-  | { readonly type: 'end'; readonly step: number; readonly aborted: boolean };
+  /** `aborted` where steps or the last evaluation are missing; `stoppedEarly` where the loss no longer fell. */
+  | { readonly type: 'end'; readonly step: number; readonly aborted: boolean; readonly stoppedEarly?: true };
 
 /** What is trained. Weights and gradients lie in stores of the same parts. */
 export interface Trainee<B> {
@@ -119,25 +131,36 @@ export async function evaluate<B>(
   return n ? total / n : null;
 }
 
+// Those that fall all the way from the full rate.
+const falling = new Set<ScheduleName>(['cosine', 'linear', 'polynomial', 'cosine_with_restarts']);
+// Those that don't depend on the number of steps: a run may go on for longer than it was meant to.
+const endless = new Set<ScheduleName>(['constant', 'plateau', 'inverse_sqrt']);
+const floorOf = ({ schedule = 'cosine', floor = falling.has(schedule) ? 0.1 : 0 }: TrainOptions): number => floor;
+
 /** The step size's share at every step. */
 export function scheduleOf(o: TrainOptions): Schedule {
-  const { steps, warmup = 0, floor = 0.1, schedule = 'cosine' } = o;
-  const kinds = {
-    constant: constantSchedule,
-    cosine: cosineSchedule,
-    linear: linearSchedule,
-    plateau: constantSchedule,
-  };
-  if (!Object.hasOwn(kinds, schedule))
-    throw new Error(`train: no schedule ${JSON.stringify(schedule)}; there are ${Object.keys(kinds).join(', ')}`);
-  return kinds[schedule]({ steps, warmup, floor });
+  const { steps, warmup = 0, schedule = 'cosine' } = o;
+  if (!Object.hasOwn(schedules, schedule))
+    throw new Error(`train: no schedule ${JSON.stringify(schedule)}; there are ${Object.keys(schedules).join(', ')}`);
+  return schedules[schedule]!({ ...shapeOf(o), steps, warmup, floor: floorOf(o) });
+}
+
+// What was given of a schedule's own options.
+function shapeOf({ power, cycles, stepEvery, gamma, decaySteps }: ShapeOptions): ShapeOptions {
+  const all = { power, cycles, stepEvery, gamma, decaySteps };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 function check(o: TrainOptions, numbers: Record<string, number>): void {
   for (const [name, value] of Object.entries(numbers))
     if (!(Number.isSafeInteger(value) && value > 0))
       throw new Error(`train: ${name} is ${value}; needs a whole number above 0`);
-  const { rate = 1e-3, clip = 1, seed = 0 } = o;
+  const { rate = 1e-3, clip = 1, seed = 0, earlyStopping, earlyStoppingThreshold: threshold = 0 } = o;
+  if (earlyStopping !== undefined && !(Number.isSafeInteger(earlyStopping) && earlyStopping > 0))
+    throw new Error(`train: earlyStopping is ${earlyStopping}; needs a whole number above 0`);
+  if (o.ema !== undefined && !(o.ema > 0 && o.ema < 1))
+    throw new Error(`train: ema is ${o.ema}; needs to be between 0 and 1, such as 0.999`);
+  if (!(threshold >= 0)) throw new Error(`train: earlyStoppingThreshold is ${threshold}; needs 0 or more`);
   if (!(rate > 0 && rate < Infinity)) throw new Error(`train: rate is ${rate}; needs a number above 0`);
   if (!(clip >= 0)) throw new Error(`train: clip is ${clip}; needs 0 or more`);
   if (!Number.isSafeInteger(seed)) throw new Error(`train: seed is ${seed}; needs a whole number`);
@@ -151,34 +174,50 @@ function check(o: TrainOptions, numbers: Record<string, number>): void {
  */
 export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGenerator<TrainEvent, void, void> {
   const { steps, accumulate = 1, rate = 1e-3, clip = 1, seed = 0, signal, folder } = o;
-  const { evaluateEvery = 250, saveEvery = evaluateEvery, warmup = 0, floor = 0.1, patience = 1 } = o;
+  const { evaluateEvery = 250, saveEvery = evaluateEvery, warmup = 0, patience = 1 } = o;
+  const { layerDecay, noDecay = [], ema, earlyStopping = Infinity, earlyStoppingThreshold = 0 } = o;
   const { parts, weights, grads, optimizer, data } = trainee;
   check(o, { steps, accumulate, evaluateEvery, saveEvery });
   const schedule = scheduleOf(o);
   const halving = new HalveOnPlateau({ patience });
+  const decay = (own: readonly number[], name: string): boolean =>
+    decays(own) && !noDecay.some((part) => name.includes(part));
+  const groups = decayGroups(parts, decay, layerDecay === undefined ? null : layerRates(parts, layerDecay));
   const { schedule: kind = 'cosine' } = o;
 
-  // Where no schedule ends with the steps, a run may go on for longer than it was meant to.
-  const ending = kind === 'cosine' || kind === 'linear' ? { steps, floor } : {};
-  const settings = { schedule: kind, rate, warmup, ...ending, accumulate, clip, evaluateEvery, seed };
+  const ending = endless.has(kind) || (kind === 'step' && o.stepEvery) ? {} : { steps };
+  const shape = { ...(endless.has(kind) ? {} : { floor: floorOf(o) }), ...shapeOf(o) };
+  const chosen = { ...(layerDecay && { layerDecay }), ...(noDecay.length && { noDecay }), ...(ema && { ema }) };
+  const settings = {
+    ...{ schedule: kind, rate, warmup, ...ending, ...shape },
+    ...{ accumulate, clip, evaluateEvery, seed, ...chosen },
+  };
   const identity = { ...o.identity, optimizer: optimizer.name, ...settings, ...(kind === 'plateau' && { patience }) };
   const run: Run | null = folder ? await openRun(folder, { resume: o.resume ?? false, identity }) : null;
   let step: TrainStep<B> | null = null;
   try {
+    const { length } = weights.data;
+    const take = (): Float32Array => trainee.arena?.take(length) ?? new Float32Array(length);
+    const average = ema === undefined ? null : movingAverage(take(), ema);
     const state: State = {
       weights,
       ...Object.fromEntries(
         Object.entries(optimizer.state)
           .filter(([, array]) => array.length)
-          .map(([key, array]) => [key, flatStore(parts, array)]),
+          .map(([key, array]) => [key, flatStore(optimizer.stateParts?.[key] ?? parts, array)]),
       ),
+      ...(average && { ema: flatStore(parts, average.values) }),
     };
     if (run?.progress) await run.restore(state);
-    else trainee.initialize();
+    else {
+      trainee.initialize();
+      average?.begin(weights.data);
+    }
     let {
       step: done,
       evaluated,
       best,
+      waited = 0,
     }: Progress = run?.progress ?? { step: 0, evaluated: 0, best: null, plateau: halving.state() };
     if (run?.progress) halving.load(run.progress.plateau);
     let isSaved = true;
@@ -188,38 +227,44 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
     const compileSeconds = (performance.now() - started) / 1000;
     yield { type: 'start', step: done, parameters: parts.reduce((n, p) => n + p.end - p.begin, 0), compileSeconds };
 
-    const groups = decayGroups(parts);
-    const length = weights.data.length;
-    const sums = accumulate === 1 ? grads.data : (trainee.arena?.take(length) ?? new Float32Array(length));
+    const sums = accumulate === 1 ? grads.data : take();
     let secondsPerStep = 0;
     let secondsPerEvaluation = 0;
     for (;;) {
       if (done > evaluated && (done % evaluateEvery === 0 || done >= steps) && !signal?.aborted) {
         const clock = performance.now();
-        const loss = await evaluate(step, data.validation(), signal);
-        if (!signal?.aborted) {
-          evaluated = done;
-          isSaved = false;
-        }
-        if (loss !== null && !signal?.aborted) {
-          if (!Number.isFinite(loss))
-            throw new Error(`train: the validation loss at step ${done} is ${loss}; ${advice}`);
-          if (kind === 'plateau') halving.observe(loss);
-          const isBest = best === null || loss < best.loss;
-          if (isBest) best = { step: done, loss };
-          const lossPerCharacter = loss / (data.charactersPerToken ?? 1);
-          await run?.log({ step: done, validation: loss, validationPerCharacter: lossPerCharacter });
-          if (isBest && o.keepBest) await run?.saveBest(weights, done);
-          secondsPerEvaluation = (performance.now() - clock) / 1000;
-          yield { type: 'evaluation', step: done, loss, lossPerCharacter, best: isBest, weights: weights.tensors };
+        // The average is what is evaluated and kept, and the weights what training goes on with.
+        average?.swap(weights.data);
+        try {
+          const loss = await evaluate(step, data.validation(), signal);
+          if (!signal?.aborted) {
+            evaluated = done;
+            isSaved = false;
+          }
+          if (loss !== null && !signal?.aborted) {
+            if (!Number.isFinite(loss))
+              throw new Error(`train: the validation loss at step ${done} is ${loss}; ${advice}`);
+            if (kind === 'plateau') halving.observe(loss);
+            const isBest = best === null || loss < best.loss;
+            waited = best === null || loss < best.loss - earlyStoppingThreshold ? 0 : waited + 1;
+            if (isBest) best = { step: done, loss };
+            const lossPerCharacter = loss / (data.charactersPerToken ?? 1);
+            await run?.log({ step: done, validation: loss, validationPerCharacter: lossPerCharacter });
+            if (isBest && o.keepBest) await run?.saveBest(weights, done);
+            secondsPerEvaluation = (performance.now() - clock) / 1000;
+            yield { type: 'evaluation', step: done, loss, lossPerCharacter, best: isBest, weights: weights.tensors };
+          }
+        } finally {
+          average?.swap(weights.data);
         }
       }
-      if (run && !isSaved && (done % saveEvery === 0 || done >= steps || signal?.aborted)) {
-        const path = await run.save({ step: done, evaluated, best, plateau: halving.state() }, state);
+      const isOver = done >= steps || waited >= earlyStopping;
+      if (run && !isSaved && (done % saveEvery === 0 || isOver || signal?.aborted)) {
+        const path = await run.save({ step: done, evaluated, best, plateau: halving.state(), waited }, state);
         isSaved = true;
         yield { type: 'checkpoint', step: done, path };
       }
-      if (done >= steps || signal?.aborted) break;
+      if (isOver || signal?.aborted) break;
 
       const clock = performance.now();
       const now = done + 1;
@@ -240,11 +285,10 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
       if (!Number.isFinite(loss) || !Number.isFinite(norm))
         throw new Error(`train: at step ${now} the loss is ${loss} and the gradient's norm ${norm}; ${advice}`);
       const current = rate * schedule(now) * halving.share;
-      optimizer.update(weights.data, sums, groups, {
-        step: now,
-        rate: current,
-        scale: clipScale(norm, clip) * perPrediction,
-      });
+      const scale = clipScale(norm, clip) * perPrediction;
+      const updated = optimizer.update(weights.data, sums, groups, { step: now, rate: current, scale });
+      if (updated) await updated;
+      average?.update(weights.data, now);
       done = now;
       isSaved = false;
       const seconds = (performance.now() - clock) / 1000;
@@ -262,9 +306,13 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
         ...(step.work && { shareOfPeak: (accumulate * step.work.perRun) / secondsPerStep / step.work.peakPerSecond }),
       };
     }
+    const stoppedEarly = done < steps && waited >= earlyStopping;
+    const aborted = (done < steps && !stoppedEarly) || evaluated < done;
+    if (!aborted) average?.swap(weights.data);
     if (folder && done && (o.picture ?? true)) yield await draw(folder);
-    yield { type: 'end', step: done, aborted: done < steps || evaluated < done };
+    yield { type: 'end', step: done, aborted, ...(stoppedEarly && { stoppedEarly }) };
   } finally {
+    await optimizer.dispose?.();
     await step?.dispose();
     await run?.close();
   }

@@ -203,8 +203,8 @@ describe('pretrain', () => {
     await expect(refused({}, data(16, 0))).rejects.toThrow('16 tokens to train on; a context of 16 needs 17 or more');
     await expect(refused({}, data(0, 0))).rejects.toThrow('0 tokens to train on');
     await expect(refused({}, data(), gpt({ vocab_size: 16 }))).rejects.toThrow('id 16 is outside the vocabulary of 16');
-    await expect(refused({ optimizer: 'lion' as 'adamw' })).rejects.toThrow(
-      'no optimizer "lion"; there are adamw, sgd',
+    await expect(refused({ optimizer: 'adam' as 'adamw' })).rejects.toThrow(
+      'optimizer: there is no "adam"; there are adamw, sgd, adafactor, lion, muon',
     );
     await expect(refused({ sampling: 'sorted' as 'random' })).rejects.toThrow('no sampling "sorted"');
     await expect(refused({ learningRate: 1 } as object)).rejects.toThrow('no option learningRate; there are steps,');

@@ -8,29 +8,19 @@ import type { Sampling } from './batches.ts';
 import { flatStore, layout } from './flat-store.ts';
 import { initializeWeights } from './initialize-weights.ts';
 import { train, type TrainEvent, type TrainOptions } from './loop.ts';
-import { adamw } from './optimizers/adamw.ts';
-import { sgd } from './optimizers/sgd.ts';
+import { makeOptimizer, type OptimizerOptions } from './optimizers/make-optimizer.ts';
 import { measurePeak } from './peak.ts';
 import { compileStep, type Batch } from './step.ts';
 import { checkIds, nextTokenData, type TokenData } from './token-data.ts';
 
-/** How a language model is trained. */
-export interface PretrainOptions extends TrainOptions {
+/** How a language model is trained. Unless given, weights decay by 0.1, and AdamW's betas are 0.9 and 0.95. */
+export interface PretrainOptions extends TrainOptions, OptimizerOptions {
   /** Windows of a batch. */
   readonly batchSize: number;
   /** Tokens of a window; the model's whole context unless given. */
   readonly length?: number;
   /** How windows are drawn; `random` unless given. */
   readonly sampling?: Sampling;
-  /** `adamw` unless given. */
-  readonly optimizer?: 'adamw' | 'sgd';
-  /** 0.1 unless given; biases and norms don't decay. */
-  readonly weightDecay?: number;
-  /** AdamW's; 0.9 and 0.95 unless given. */
-  readonly betas?: readonly [number, number];
-  /** SGD's; 0.9 unless given. */
-  readonly momentum?: number;
-  readonly nesterov?: boolean;
   /** Weights to begin with, by name, copied; drawn from the model's initializers and the seed unless given. */
   readonly weights?: ReadonlyMap<string, HostTensor>;
   /** The engine's options. */
@@ -50,6 +40,16 @@ const known: Readonly<Record<keyof PretrainOptions, true>> = {
   schedule: true,
   warmup: true,
   floor: true,
+  power: true,
+  cycles: true,
+  stepEvery: true,
+  gamma: true,
+  decaySteps: true,
+  layerDecay: true,
+  noDecay: true,
+  ema: true,
+  earlyStopping: true,
+  earlyStoppingThreshold: true,
   patience: true,
   clip: true,
   evaluateEvery: true,
@@ -69,6 +69,8 @@ const known: Readonly<Record<keyof PretrainOptions, true>> = {
   betas: true,
   momentum: true,
   nesterov: true,
+  scaleParameter: true,
+  relativeStep: true,
   weights: true,
   compile: true,
   measurePeak: true,
@@ -133,9 +135,6 @@ export async function* pretrain(
     );
   if (sampling !== 'random' && sampling !== 'shuffle')
     throw new Error(`pretrain: no sampling ${JSON.stringify(sampling)}; there are random, shuffle`);
-  const { optimizer: kind = 'adamw', betas = [0.9, 0.95], weightDecay = 0.1, momentum = 0.9, nesterov = false } = o;
-  if (kind !== 'adamw' && kind !== 'sgd')
-    throw new Error(`pretrain: no optimizer ${JSON.stringify(kind)}; there are adamw, sgd`);
   checkIds(data.train, model.config.vocab_size);
   checkIds(data.validation, model.config.vocab_size);
   const batches = nextTokenData(data, { seed, B, T, sampling });
@@ -143,11 +142,11 @@ export async function* pretrain(
   const found = parameters(model);
   const { parts, length } = layout(new Map([...found].map(([name, p]) => [name, p.shape as number[]])));
   const first = o.weights && assignWeights(found, o.weights, { who: 'pretrain' });
-  const memory = arena(Array<number>(accumulate > 1 ? 5 : 4).fill(length));
+  const memory = arena(Array<number>(4 + Number(accumulate > 1) + Number(o.ema !== undefined)).fill(length));
   const weights = flatStore(parts, memory.take(length));
   const grads = flatStore(parts, memory.take(length));
-  const constants = kind === 'adamw' ? { betas, weightDecay } : { momentum, nesterov, weightDecay };
-  const optimizer = (kind === 'adamw' ? adamw : sgd)(length, { ...constants, arena: memory });
+  const usual = { betas: [0.9, 0.95], weightDecay: 0.1 } as const;
+  const { optimizer, constants } = makeOptimizer(parts, length, o, { usual, arena: memory });
   yield* train<Batch>(
     {
       parts,

@@ -17,6 +17,8 @@ export interface Progress {
   /** The lowest validation loss and its step; null before the first evaluation. */
   readonly best: { readonly step: number; readonly loss: number } | null;
   readonly plateau: PlateauState;
+  /** Evaluations since the loss was better; 0 unless given. */
+  readonly waited?: number;
 }
 
 /** The arrays of a checkpoint: `weights`, and what the optimizer keeps. */
@@ -95,8 +97,8 @@ export async function openRun(
     async save(progress, state) {
       // First the lines that the checkpoint counts on.
       await metrics.file.sync();
-      const { step, evaluated, best, plateau } = progress;
-      const note: Saved = { step, evaluated, best, plateau, metricsBytes: metrics.size };
+      const { step, evaluated, best, plateau, waited = 0 } = progress;
+      const note: Saved = { step, evaluated, best, plateau, waited, metricsBytes: metrics.size };
       await writeSafetensors(at('state'), stateTensors(state), { metadata: { progress: JSON.stringify(note) } });
       return at('state');
     },

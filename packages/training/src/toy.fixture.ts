@@ -3,9 +3,10 @@ import { random } from '@brickwork/nn';
 import { arena } from './arena.ts';
 import { flatStore, layout } from './flat-store.ts';
 import { train, type Trainee, type TrainEvent, type TrainOptions } from './loop.ts';
-import { adamw } from './optimizers/adamw.ts';
-import { sgd } from './optimizers/sgd.ts';
+import { makeOptimizer, type OptimizerName } from './optimizers/make-optimizer.ts';
 import type { TrainStep } from './train-step.ts';
+
+const usual = { betas: [0.9, 0.999], weightDecay: 0.01 } as const;
 
 /** Points to fit: x in four dimensions, y in two. */
 export interface Points {
@@ -19,16 +20,16 @@ export interface Toy {
 
 /** Linear regression with noise from the step's seed, as dropout would make it: y = x W + b. */
 export function toy(
-  o: { batch?: number; held?: number; optimizer?: 'adamw' | 'sgd'; onRun?: (run: number) => void; noise?: number } = {},
+  o: { batch?: number; held?: number; optimizer?: OptimizerName; onRun?: (run: number) => void; noise?: number } = {},
 ): Toy {
   const { batch = 4, held = 3, noise = 0.1 } = o;
   const { parts, length } = layout(
     new Map([
-      ['w', [4, 2]],
+      ['h.0.w', [4, 2]],
       ['b', [2]],
     ]),
   );
-  const memory = arena(Array<number>(5).fill(length));
+  const memory = arena(Array<number>(6).fill(length));
   const weights = flatStore(parts, memory.take(length));
   const grads = flatStore(parts, memory.take(length));
   const points = (seed: number, n: number): Points => {
@@ -37,8 +38,8 @@ export function toy(
     return { x, y: x.map(([a, b, c, d]) => [a! - 2 * b! + 1, 0.5 * c! + d! - 1]) };
   };
   const calls = { runs: 0, evaluations: 0, disposed: 0 };
-  const [w, b] = [weights.tensors.get('w')!.data, weights.tensors.get('b')!.data] as Float32Array[];
-  const [dw, db] = [grads.tensors.get('w')!.data, grads.tensors.get('b')!.data] as Float32Array[];
+  const [w, b] = [weights.tensors.get('h.0.w')!.data, weights.tensors.get('b')!.data] as Float32Array[];
+  const [dw, db] = [grads.tensors.get('h.0.w')!.data, grads.tensors.get('b')!.data] as Float32Array[];
   const pass = ({ x, y }: Points, draw: (() => number) | null): number => {
     let loss = 0;
     if (draw) grads.data.fill(0);
@@ -70,7 +71,8 @@ export function toy(
     weights,
     grads,
     arena: memory,
-    optimizer: o.optimizer === 'sgd' ? sgd(length, { momentum: 0.9 }) : adamw(length, { arena: memory }),
+    optimizer: makeOptimizer(parts, length, o.optimizer ? { optimizer: o.optimizer } : {}, { usual, arena: memory })
+      .optimizer,
     data: {
       batch: (number) => ({ batch: points(1000 + number, batch), count: batch }),
       *validation() {

@@ -3,34 +3,24 @@ import { createHash } from 'node:crypto';
 import { initialize, parameters, type Network } from '@brickwork/nn';
 import { hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import { adaptNetwork, type AdapterConfig, type Model } from '@brickwork/transformer';
-import { arena } from '../arena.ts';
+import { arena, type Arena } from '../arena.ts';
 import { exampleBatches } from '../data/example-batches.ts';
 import type { ExampleStore } from '../data/example-store.ts';
 import { flatStore, layout } from '../flat-store.ts';
 import { train, type TrainEvent, type TrainOptions } from '../loop.ts';
 import type { MemoryEstimate } from '../memory.ts';
 import { networkStep, type Objective } from '../network-step.ts';
-import { adamw } from '../optimizers/adamw.ts';
-import { sgd } from '../optimizers/sgd.ts';
+import { makeOptimizer, stateSize, type MadeOptimizer, type OptimizerOptions } from '../optimizers/make-optimizer.ts';
 import type { Task } from '../tasks/task.ts';
 import { trainedParameters, type Method } from './methods.ts';
 import { tuningMemory } from './tuning-memory.ts';
 
-/** How a model is fine-tuned. */
-export interface FineTuneOptions extends TrainOptions {
+/** How a model is fine-tuned. Unless given, weights decay by 0.01, and AdamW's betas are 0.9 and 0.999. */
+export interface FineTuneOptions extends TrainOptions, OptimizerOptions {
   readonly task: Task;
   readonly batchSize: number;
   /** Puts examples of similar length into a batch; true unless given. */
   readonly groupByLength?: boolean;
-  /** `adamw` unless given. */
-  readonly optimizer?: 'adamw' | 'sgd';
-  /** 0.01 unless given; biases and norms don't decay. */
-  readonly weightDecay?: number;
-  /** AdamW's; 0.9 and 0.999 unless given. */
-  readonly betas?: readonly [number, number];
-  /** SGD's; 0.9 unless given. */
-  readonly momentum?: number;
-  readonly nesterov?: boolean;
   /** The network's own loss unless given. */
   readonly objective?: Objective;
   /** Activation checkpointing by layer, see {@link networkStep}; false unless given. */
@@ -73,7 +63,7 @@ export class FineTuning {
     );
     const { parts, length } = layout(new Map(this.trained.map((name) => [name, known.get(name)!.shape as number[]])));
     this.#parts = parts;
-    this.#memory = arena(Array<number>(5).fill(length));
+    this.#memory = arena(Array<number>(6).fill(length));
     this.#store = flatStore(parts, this.#memory.take(length));
     this.weights = new Map(
       [...this.#first].map(([name, tensor]) => [name, isTrained.has(name) ? this.#store.tensors.get(name)! : tensor]),
@@ -107,10 +97,16 @@ export class FineTuning {
    * open: what it holds already counts.
    */
   estimateMemory(train: ExampleStore, o: FineTuneOptions): MemoryEstimate {
-    const { optimizer = 'adamw', momentum = 0.9, accumulate = 1 } = o;
-    const kept = optimizer === 'adamw' ? 2 : momentum ? 1 : 0;
-    const arrays = 1 + Number(accumulate > 1) + kept;
-    return tuningMemory(this.network, train, { ...o, names: this.trained, values: this.#store.data.length, arrays });
+    const values = this.#store.data.length;
+    // Made anew and dropped: what it keeps is not written to, and so takes no memory.
+    const kept = stateSize(this.#optimizer(o).optimizer) / values;
+    const arrays = 1 + Number((o.accumulate ?? 1) > 1) + Number(o.ema !== undefined) + kept;
+    return tuningMemory(this.network, train, { ...o, names: this.trained, values, arrays });
+  }
+
+  #optimizer(o: FineTuneOptions, memory?: Arena): MadeOptimizer {
+    const usual = { betas: [0.9, 0.999], weightDecay: 0.01 } as const;
+    return makeOptimizer(this.#parts, this.#store.data.length, o, { usual, ...(memory && { arena: memory }) });
   }
 
   /** Trains on encoded examples, reporting as it goes; see `train` for what is promised. */
@@ -118,15 +114,11 @@ export class FineTuning {
     data: { readonly train: ExampleStore; readonly validation?: ExampleStore | null },
     o: FineTuneOptions,
   ): AsyncGenerator<TrainEvent, void, void> {
-    const { task, batchSize, groupByLength = true, seed = 0, weightDecay = 0.01, optimizer: kind = 'adamw' } = o;
-    const { betas = [0.9, 0.999], momentum = 0.9, nesterov = false, objective } = o;
-    if (kind !== 'adamw' && kind !== 'sgd')
-      throw new Error(`fine-tuning: no optimizer ${JSON.stringify(kind)}; there are adamw, sgd`);
+    const { task, batchSize, groupByLength = true, seed = 0, objective } = o;
     const { length } = this.#store.data;
     const memory = this.#memory;
     const grads = flatStore(this.#parts, memory.take(length));
-    const constants = kind === 'adamw' ? { betas, weightDecay } : { momentum, nesterov, weightDecay };
-    const optimizer = (kind === 'adamw' ? adamw : sgd)(length, { ...constants, arena: memory });
+    const { optimizer, constants } = this.#optimizer(o, memory);
     const batches = exampleBatches(data.train, {
       batchSize,
       seed,

@@ -13,8 +13,8 @@ const published =
     const n = end - begin;
     const x = Array.from({ length: n }, (_, i) => weight(begin + i));
     const [R, C] = shape.length >= 2 ? (shape.slice(-2) as [number, number]) : [0, 0];
-    const V = new Array<number>(n).fill(0);
-    const m = new Array<number>(n).fill(0);
+    const V = Array<number>(n).fill(0);
+    const m = Array<number>(n).fill(0);
     const row = new Map<number, number>();
     const column = new Map<number, number>();
     for (let t = 1; t <= 50; t++) {
