@@ -12,6 +12,7 @@ export * from './data/rows.ts';
 export * from './ema.ts';
 export * from './encode-stream.ts';
 export * from './finetune/fine-tuning.ts';
+export * from './finetune/gradual.ts';
 export * from './finetune/methods.ts';
 export * from './finetune/tuning-memory.ts';
 export * from './flat-store.ts';

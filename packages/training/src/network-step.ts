@@ -38,6 +38,8 @@ export interface NetworkStepOptions {
    * computed (activation checkpointing): less memory for about a third more time. False unless given.
    */
   readonly recompute?: boolean;
+  /** Which of the parameters that `grads` names a batch is to train; all of them unless given. */
+  readonly trains?: (batch: NamedBatch) => ReadonlySet<string>;
   /** Graphs kept at once, the least recently used is dropped; 16 unless given. */
   readonly graphs?: number;
 }
@@ -61,14 +63,16 @@ export function networkStep(network: Network, o: NetworkStepOptions): TrainStep<
 
   const programFor = async (batch: NamedBatch, isTraining: boolean): Promise<Program> => {
     const shapes = Object.entries(batch).map(([name, { shape }]) => `${name}:${shape.join('x')}`);
-    const key = `${isTraining ? 'train' : 'evaluate'} ${shapes.toSorted().join(' ')}`;
+    const chosen = isTraining ? o.trains?.(batch) : undefined;
+    const names = isTraining ? [...grads.keys()].filter((name) => chosen?.has(name) ?? true) : [];
+    const which = isTraining ? `train ${chosen ? names.join() : ''}` : 'evaluate';
+    const key = `${which} ${shapes.toSorted().join(' ')}`;
     const found = kept.get(key);
     if (found) {
       kept.delete(key);
       kept.set(key, found); // the last used stands last
       return found;
     }
-    const names = isTraining ? [...grads.keys()] : [];
     const graph = traceStep(network, batch, { ...o, names, isTraining });
     const program = await compile(graph, { memory: 'plain', ...o.compile });
     kept.set(key, program);
@@ -91,7 +95,10 @@ export function networkStep(network: Network, o: NetworkStepOptions): TrainStep<
   return {
     async run(batch, seed) {
       const program = await programFor(batch, true);
-      await program.run(feedsOf(program, batch, seed), into);
+      const written = o.trains
+        ? Object.fromEntries(Object.entries(into).filter(([name]) => program.outputs.some((one) => one.name === name)))
+        : into;
+      await program.run(feedsOf(program, batch, seed), written);
       if (bytes > manyBytes) collectGarbage();
       return (value.data as Float32Array)[0]!;
     },

@@ -27,7 +27,8 @@ export const methodFlags: ReturnType<typeof flags> = flags('Method', {
   method: {
     type: 'text',
     default: 'full',
-    describe: 'what is trained: full, head, last:N (blocks), bitfit, lora, adapter, ia3, prefix, prompt',
+    describe:
+      'what is trained: full, head, last:N (blocks), gradual (a block more every epoch) or gradual:STEPS, bitfit, lora, adapter, ia3, prefix, prompt',
   },
   'lora-r': { type: 'number', min: 1, whole: true, default: 8, describe: 'LoRA’s rank' },
   'lora-alpha': { type: 'number', above: 0, describe: 'LoRA’s scale is alpha / r; twice the rank unless given' },
@@ -99,6 +100,9 @@ export async function methodOf(
   if (method === 'full' || method === 'head' || method === 'bitfit') return method;
   const last = /^last:(\d+)$/.exec(method)?.[1];
   if (last !== undefined && Number(last) > 0) return { last: Number(last) };
+  const [isGradual, every] = /^gradual(?::(\d+))?$/.exec(method) ?? [];
+  if (isGradual !== undefined && every === undefined) return { gradual: 'epoch' };
+  if (Number(every) > 0) return { gradual: Number(every) };
   const { bottleneckPresets, readAdapterConfig } = await import('@brickwork/transformer');
   const common = { task_type: peftTasks[task], base_model_name_or_path: base };
   const saved = a.modulesToSave === undefined ? {} : { modules_to_save: list(a.modulesToSave) };
@@ -153,7 +157,7 @@ export async function methodOf(
       });
     default:
       throw usage(
-        `--method is '${method}'; needs one of full, head, last:N, bitfit, lora, adapter, ia3, prefix, prompt`,
+        `--method is '${method}'; needs one of full, head, last:N, gradual, gradual:STEPS, bitfit, lora, adapter, ia3, prefix, prompt`,
         'lm finetune --help',
       );
   }

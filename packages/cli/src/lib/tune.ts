@@ -32,7 +32,8 @@ export interface ToTune {
   readonly files?: Readonly<Record<string, string>>;
 }
 
-const isSlow = (method: Method): boolean => method === 'full' || (typeof method === 'object' && 'last' in method);
+const isSlow = (method: Method): boolean =>
+  method === 'full' || (typeof method === 'object' && ('last' in method || 'gradual' in method));
 
 /**
  * Trains what was made ready, telling what happens, and leaves the best or the last weights in the folder `out`.

@@ -4,7 +4,7 @@ import { initialize, parameters, type Network } from '@brickwork/nn';
 import { hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import { adaptNetwork, type AdapterConfig, type Model } from '@brickwork/transformer';
 import { arena, type Arena } from '../arena.ts';
-import { exampleBatches } from '../data/example-batches.ts';
+import { batchesPerEpoch, exampleBatches, type NamedBatch } from '../data/example-batches.ts';
 import type { ExampleStore } from '../data/example-store.ts';
 import { flatStore, layout } from '../flat-store.ts';
 import { train, type TrainEvent, type TrainOptions } from '../loop.ts';
@@ -12,6 +12,8 @@ import type { MemoryEstimate } from '../memory.ts';
 import { networkStep, type Objective } from '../network-step.ts';
 import { makeOptimizer, stateSize, type MadeOptimizer, type OptimizerOptions } from '../optimizers/make-optimizer.ts';
 import type { Task } from '../tasks/task.ts';
+import type { TrainData } from '../train-data.ts';
+import { thawing, thawStages, type Thawing } from './gradual.ts';
 import { trainedParameters, type Method } from './methods.ts';
 import { tuningMemory } from './tuning-memory.ts';
 
@@ -109,6 +111,13 @@ export class FineTuning {
     return makeOptimizer(this.#parts, this.#store.data.length, o, { usual, ...(memory && { arena: memory }) });
   }
 
+  #thawing(perEpoch: number): Thawing | null {
+    const method = this.#method;
+    if (typeof method !== 'object' || !('gradual' in method)) return null;
+    const every = method.gradual === 'epoch' ? perEpoch : method.gradual;
+    return thawing(thawStages(this.network), this.#parts, every);
+  }
+
   /** Trains on encoded examples, reporting as it goes; see `train` for what is promised. */
   async *train(
     data: { readonly train: ExampleStore; readonly validation?: ExampleStore | null },
@@ -119,20 +128,32 @@ export class FineTuning {
     const memory = this.#memory;
     const grads = flatStore(this.#parts, memory.take(length));
     const { optimizer, constants } = this.#optimizer(o, memory);
-    const batches = exampleBatches(data.train, {
+    const examples = exampleBatches(data.train, {
       batchSize,
       seed,
       groupBy: groupByLength ? task.lengthOf : null,
       collate: (examples, draw) => task.collate(examples, draw),
       validation: data.validation ?? null,
     });
+    const { accumulate = 1 } = o;
+    const thaws = this.#thawing(Math.ceil(batchesPerEpoch(data.train.count, batchSize) / accumulate));
+    // Which parameters a batch trains follows from its number.
+    const steps = new WeakMap<NamedBatch, number>();
+    const batches: TrainData<NamedBatch> = {
+      ...examples,
+      batch(number) {
+        const made = examples.batch(number);
+        steps.set(made.batch, 1 + Math.floor(number / accumulate));
+        return made;
+      },
+    };
     yield* train(
       {
         parts: this.#parts,
         weights: this.#store,
         grads,
-        optimizer,
-        data: batches,
+        optimizer: thaws?.wrap(optimizer) ?? optimizer,
+        data: thaws ? batches : examples,
         arena: memory,
         initialize: () => this.#reset(),
         compile: async () =>
@@ -140,6 +161,7 @@ export class FineTuning {
             weights: this.weights,
             grads: grads.tensors,
             ...(objective && { objective }),
+            ...(thaws && { trains: (batch) => thaws.at(steps.get(batch)!) }),
             ...(o.recompute && { recompute: true }),
             ...(o.compile && { compile: o.compile }),
           }),

@@ -5,10 +5,18 @@ import type { AdapterConfig } from '@brickwork/transformer';
 /**
  * `full`: all. `head`: what stands after the body, which then only extracts features, and what the checkpoint lacked (a
  * pooler below the head). `{ last: N }`: the last N blocks and
- * what comes after them. `bitfit`: biases and the head (Ben Zaken et al., 2022). An adapter's configuration: its own, and
+ * what comes after them. `{ gradual: N }`: all, but at first what comes after the blocks alone, then every N steps (or
+ * every `epoch`) one block more, from the last to the first, and at the end what is below them (Howard and Ruder, 2018).
+ * `bitfit`: biases and the head (Ben Zaken et al., 2022). An adapter's configuration: its own, and
  * the modules that it saves whole.
  */
-export type Method = 'full' | 'head' | 'bitfit' | { readonly last: number } | AdapterConfig;
+export type Method =
+  | 'full'
+  | 'head'
+  | 'bitfit'
+  | { readonly last: number }
+  | { readonly gradual: number | 'epoch' }
+  | AdapterConfig;
 
 /** Where in a name the number of a block stands: 'bert.encoder.layer.', 'transformer.h.'. */
 const block = /^(.*?(?:^|\.)(?:layers?|h|blocks?)\.)(\d+)\./;
@@ -48,8 +56,9 @@ function chooser(
   if (method === 'bitfit') return (name) => name.endsWith('bias') || isHead(name);
   if (typeof method === 'string')
     throw new Error(
-      `fine-tuning: no method ${JSON.stringify(method)}; there are full, head, bitfit, { last: N } and adapters`,
+      `fine-tuning: no method ${JSON.stringify(method)}; there are full, head, bitfit, { last: N }, { gradual: N } and adapters`,
     );
+  if ('gradual' in method) return () => true;
   if ('last' in method) return inLast(names, method.last);
   if ('modules_to_save' in method) {
     const saved = method.modules_to_save;
