@@ -182,6 +182,52 @@ describe('methods', () => {
   });
 });
 
+describe('training', () => {
+  const base = (name: string): string[] => [
+    ...['finetune', '-m', at('bert'), '-T', 'classification', '-d', csv, '-o', at(name), '--columns'],
+    ...['text=sentence,label=class', '--threads', '1', '--no-picture', '-b', '4', '--json'],
+  ];
+  test.each([
+    ['sgd', 'cosine_with_restarts', '0.5'],
+    ['adafactor', 'inverse_sqrt', '0.02'],
+    ['lion', 'warmup_stable_decay', '0.003'],
+    ['muon', 'reduce_lr_on_plateau', '0.02'],
+  ])('%s with %s learns, its weights averaged', async (optim, schedule, rate) => {
+    const { code, stdout } = await lm([
+      ...[...base(optim), '--optim', optim, '--lr-scheduler-type', schedule, '--lr', rate, '--max-steps', '60'],
+      ...[
+        '--eval-steps',
+        '30',
+        '--ema-decay',
+        '0.8',
+        '--layer-wise-lr-decay',
+        '0.9',
+        '--label-smoothing-factor',
+        '0.1',
+      ],
+    ]);
+    expect(code).toBe(0);
+    const [first, last] = evaluations(stdout) as [Evaluation, Evaluation];
+    expect(last.scores['loss']).toBeLessThan(first.scores['loss']!);
+  });
+
+  test('stops early, says so, and tells what memory it took beside the estimate', async () => {
+    const { code, stdout, stderr } = await lm([
+      ...[...base('early'), '--lr', '1e-9', '--max-steps', '50', '--eval-steps', '2', '--gradient-checkpointing'],
+      ...['--early-stopping-patience', '2', '--early-stopping-threshold', '0.5', '--auto-find-batch-size'],
+    ]);
+    expect(code).toBe(0);
+    expect(stderr).toContain('stopped early, after step 6');
+    const events = jsonLines(stdout) as unknown as Record<string, unknown>[];
+    const start = events.find(({ type }) => type === 'start') as { memory: { total: number }; batchSize: number };
+    const end = events.at(-1) as { type: string; stoppedEarly: boolean; peakMemory: number };
+    expect(end).toMatchObject({ type: 'end', step: 6, stoppedEarly: true });
+    expect(start.batchSize).toBe(4);
+    expect(start.memory.total / end.peakMemory).toBeGreaterThan(0.5);
+    expect(start.memory.total / end.peakMemory).toBeLessThan(2);
+  });
+});
+
 describe('flags', () => {
   test('from a YAML file, in any spelling; those on the command line win', async () => {
     const yaml = write(

@@ -6,10 +6,11 @@ import type { CausalLM, Config } from '@brickwork/transformer';
 import type { Command } from '../lib/command.ts';
 import { configurable, withConfig } from '../lib/config-file.ts';
 import { engineOptions } from '../lib/engine-flags.ts';
-import { CliError } from '../lib/errors.ts';
+import { CliError, usage } from '../lib/errors.ts';
 import type { Io } from '../lib/io.ts';
 import { checkObjective, objectiveFlags, type ObjectiveArgs } from '../lib/objective-flags.ts';
 import { goesByExamples, pretrainExamples } from '../lib/pretrain-examples.ts';
+import { optimizerOptions, scheduleOf } from '../lib/optimizer-flags.ts';
 import { checkPretrainArgs, pretrainFlags, type PretrainArgs } from '../lib/pretrain-flags.ts';
 import { learnTokenizer, openSource, type Source } from '../lib/pretrain-source.ts';
 import { count, ProgressLine } from '../lib/progress.ts';
@@ -65,6 +66,11 @@ async function pretrainWindows(
   signal: AbortSignal,
   io: Io,
 ): Promise<void> {
+  if (all.labelSmoothingFactor)
+    throw usage(
+      `--label-smoothing-factor is ${all.labelSmoothingFactor}, and windows of text are learned without it`,
+      'leave it out, or --packing, or another --objective',
+    );
   const about = { name: 'clm', objective: 'clm', given: given as unknown as Record<string, unknown> } as const;
   const source = await openSource(all, about, signal, io, () => learnTokenizer(all, files, signal, io));
   const { AutoModel, buildCausalLM } = await import('@brickwork/transformer');
@@ -166,13 +172,12 @@ async function train(
     batchSize: a.batchSize,
     accumulate: a.gradientAccumulation,
     rate: a.learningRate,
-    schedule: a.lrScheduler,
+    schedule: scheduleOf(a.lrScheduler),
     warmup: Math.min(a.warmupSteps, a.maxSteps),
     floor: a.minLr,
-    optimizer: a.optimizer,
+    ...optimizerOptions(a, a.optimizer),
     weightDecay: a.weightDecay,
     betas: [0.9, a.beta2],
-    momentum: a.momentum,
     clip: a.maxGradNorm,
     sampling: a.sampling,
     evaluateEvery: a.evalSteps,
@@ -211,11 +216,13 @@ async function train(
         );
         return;
       }
+      if (event.stoppedEarly) note(`stopped early, after step ${event.step}: validation got no better`);
       if (!keepsBest || !existsSync(join(out, 'model.safetensors'))) {
+        const prefix = a.emaDecay === undefined ? 'weights/' : 'ema/';
         const { tensors } = await readSafetensors(join(run, training.runFiles.state), {
-          names: (name) => name.startsWith('weights/'),
+          names: (name) => name.startsWith(prefix),
         });
-        await save(event.step, new Map([...tensors].map(([name, tensor]) => [name.slice('weights/'.length), tensor])));
+        await save(event.step, new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor])));
         if (keepsBest) note(`${out} was gone: it has the last weights now, not the best`);
       }
       if (!a.json) await io.write(`${join(out, 'model.safetensors')}\n`);

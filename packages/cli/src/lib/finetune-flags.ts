@@ -1,13 +1,15 @@
 // The flags of lm finetune, with the names of Hugging Face's TrainingArguments.
+import type { OptimizerName } from '@brickwork/training';
 import { dataFlags, taskFlag, type DataArgs } from './data-flags.ts';
 import { engineFlags, type EngineArgs } from './engine-flags.ts';
 import { flags } from './flags.ts';
 import { methodFlags, type MethodArgs } from './method-flags.ts';
 import { modelFlags, type ModelArgs } from './open-model.ts';
+import { optimizerFlags, optimizers, schedulers, type OptimizerArgs, type Scheduler } from './optimizer-flags.ts';
 import type { TaskName } from './task-names.ts';
 
 /** What the flags hold. */
-export interface FinetuneArgs extends DataArgs, EngineArgs, MethodArgs, ModelArgs {
+export interface FinetuneArgs extends DataArgs, EngineArgs, MethodArgs, ModelArgs, OptimizerArgs {
   readonly config?: string;
   readonly task?: TaskName;
   readonly validationData?: readonly string[];
@@ -27,8 +29,8 @@ export interface FinetuneArgs extends DataArgs, EngineArgs, MethodArgs, ModelArg
   readonly adamBeta1: number;
   readonly adamBeta2: number;
   readonly maxGradNorm: number;
-  readonly lrSchedulerType: string;
-  readonly optim: 'adamw' | 'sgd';
+  readonly lrSchedulerType: Scheduler;
+  readonly optim: OptimizerName;
   readonly groupByLength: boolean;
   readonly gradientCheckpointing: boolean;
   readonly autoFindBatchSize: boolean;
@@ -99,14 +101,14 @@ export const finetuneFlags: ReturnType<typeof flags> = {
     'lr-scheduler-type': {
       type: 'choice',
       alias: 'lr-scheduler',
-      choices: ['linear', 'cosine', 'constant', 'constant_with_warmup', 'plateau'],
+      choices: schedulers,
       default: 'linear',
-      describe: 'how the step size falls',
+      describe: 'how the step size changes; plateau halves it when validation stops improving',
     },
     optim: {
       type: 'choice',
       alias: 'optimizer',
-      choices: ['adamw', 'sgd'],
+      choices: optimizers,
       default: 'adamw',
       describe: 'how weights are updated',
     },
@@ -132,6 +134,7 @@ export const finetuneFlags: ReturnType<typeof flags> = {
     },
     seed: { type: 'number', alias: 's', min: 0, whole: true, default: 42, describe: 'decides every random choice' },
   }),
+  ...optimizerFlags,
   ...flags('Run', {
     out: {
       type: 'text',

@@ -1,10 +1,12 @@
 // The flags of lm pretrain, with Hugging Face's names where it has some.
+import type { OptimizerName } from '@brickwork/training';
 import { engineFlags, type EngineArgs } from './engine-flags.ts';
 import { usage } from './errors.ts';
 import { flags } from './flags.ts';
+import { optimizerFlags, optimizers, schedulers, type OptimizerArgs, type Scheduler } from './optimizer-flags.ts';
 
 /** What the flags hold. */
-export interface PretrainArgs extends EngineArgs {
+export interface PretrainArgs extends EngineArgs, OptimizerArgs {
   readonly files: readonly string[];
   readonly out: string;
   readonly tokenizer: string;
@@ -18,13 +20,12 @@ export interface PretrainArgs extends EngineArgs {
   readonly batchSize: number;
   readonly gradientAccumulation: number;
   readonly learningRate: number;
-  readonly lrScheduler: 'constant' | 'cosine' | 'linear' | 'plateau';
+  readonly lrScheduler: Scheduler;
   readonly warmupSteps: number;
   readonly minLr: number;
-  readonly optimizer: 'adamw' | 'sgd';
+  readonly optimizer: OptimizerName;
   readonly weightDecay: number;
   readonly beta2: number;
-  readonly momentum: number;
   readonly maxGradNorm: number;
   readonly sampling: 'random' | 'shuffle';
   readonly validation: number;
@@ -72,7 +73,7 @@ export const pretrainFlags: ReturnType<typeof flags> = {
     'lr-scheduler': {
       type: 'choice',
       alias: 'lr-scheduler-type',
-      choices: ['constant', 'cosine', 'linear', 'plateau'],
+      choices: schedulers,
       default: 'cosine',
       describe: 'how the step size falls (plateau halves it when validation stops improving)',
     },
@@ -87,7 +88,7 @@ export const pretrainFlags: ReturnType<typeof flags> = {
     optimizer: {
       type: 'choice',
       alias: 'optim',
-      choices: ['adamw', 'sgd'],
+      choices: optimizers,
       default: 'adamw',
       describe: 'how weights are updated',
     },
@@ -100,7 +101,6 @@ export const pretrainFlags: ReturnType<typeof flags> = {
       default: 0.99,
       describe: 'AdamW’s second decay rate',
     },
-    momentum: { type: 'number', min: 0, below: 1, default: 0.9, describe: 'SGD’s' },
     'max-grad-norm': {
       type: 'number',
       min: 0,
@@ -123,6 +123,7 @@ export const pretrainFlags: ReturnType<typeof flags> = {
     },
     seed: { type: 'number', alias: 's', min: 0, whole: true, default: 1337, describe: 'decides every random choice' },
   }),
+  ...optimizerFlags,
   ...flags('Run', {
     out: {
       type: 'text',

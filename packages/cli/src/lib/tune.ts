@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import type { HostTensor } from '@brickwork/runtime';
 import type { Tokenizer } from '@brickwork/tokenizer';
-import type { FineTuning, MemoryEstimate, Method, PreparedData, Task } from '@brickwork/training';
+import type { FineTuning, MemoryEstimate, Method, Objective, PreparedData, Task } from '@brickwork/training';
 import type { Model } from '@brickwork/transformer';
 import { engineOptions } from './engine-flags.ts';
 import { usage } from './errors.ts';
@@ -12,6 +12,7 @@ import type { FinetuneArgs } from './finetune-flags.ts';
 import type { Io } from './io.ts';
 import type { Classes } from './make-task.ts';
 import { measure } from './measure.ts';
+import { optimizerOptions, scheduleOf } from './optimizer-flags.ts';
 import { bytes, count } from './progress.ts';
 import type { RunOutput } from './run-output.ts';
 import { saveTuned } from './save-tuned.ts';
@@ -51,13 +52,15 @@ export async function tune(
   ]);
   const { data, task, name } = p;
   const tuning = new training.FineTuning(p.model, { method: p.method, seed: a.seed });
+  const objective = smoothed(name, a.labelSmoothingFactor, training);
   const memory = (size: number): MemoryEstimate =>
     tuning.estimateMemory(data.train, {
       task,
       batchSize: size,
       steps: 1,
       accumulate: a.gradientAccumulationSteps,
-      optimizer: a.optim,
+      ...optimizerOptions(a, a.optim),
+      ...(objective && { objective }),
       recompute: a.gradientCheckpointing,
     });
   const { batchSize, accumulate } = a.autoFindBatchSize
@@ -79,18 +82,18 @@ export async function tune(
   };
   const heldOut = data.validation?.count ?? 0;
   const keepsBest = a.keepBest && heldOut > 0;
-  const schedule = a.lrSchedulerType === 'constant_with_warmup' ? 'constant' : a.lrSchedulerType;
   for await (const event of tuning.train(data, {
     task,
     batchSize,
     accumulate,
     steps,
     rate: a.learningRate ?? (isSlow(p.method) ? 5e-5 : 1e-3),
-    schedule: schedule as 'linear' | 'cosine' | 'constant' | 'plateau',
+    schedule: scheduleOf(a.lrSchedulerType),
     warmup: Math.min(steps, a.warmupSteps || Math.ceil(a.warmupRatio * steps)),
     floor: 0,
     clip: a.maxGradNorm,
-    optimizer: a.optim,
+    ...optimizerOptions(a, a.optim),
+    ...(objective && { objective }),
     weightDecay: a.weightDecay,
     betas: [a.adamBeta1, a.adamBeta2],
     groupByLength: a.groupByLength,
@@ -105,6 +108,7 @@ export async function tune(
       task: name,
       validation: data.validation?.fingerprint ?? null,
       ...(a.mlmProbability !== undefined && { mlmProbability: a.mlmProbability }),
+      ...(a.labelSmoothingFactor && { labelSmoothing: a.labelSmoothingFactor }),
     },
     signal,
     compile: engineOptions(a),
@@ -156,11 +160,13 @@ export async function tune(
         );
         return;
       }
+      if (event.stoppedEarly) note(`stopped early, after step ${event.step}: validation got no better`);
       if (!keepsBest || !existsSync(join(out, 'config.json'))) {
+        const prefix = a.emaDecay === undefined ? 'weights/' : 'ema/';
         const { tensors } = await readSafetensors(join(run, training.runFiles.state), {
-          names: (own) => own.startsWith('weights/'),
+          names: (own) => own.startsWith(prefix),
         });
-        restore(tuning, tensors);
+        restore(tuning, tensors, prefix);
         await save(event.step);
         if (keepsBest) note(`${out} was gone: it has the last weights now, not the best`);
       }
@@ -183,9 +189,24 @@ function smallerBatches(a: FinetuneArgs, batchSize: number): { batchSize: number
   return { batchSize, accumulate: Math.max(1, Math.round(perUpdate / batchSize)) };
 }
 
-function restore(tuning: FineTuning, tensors: ReadonlyMap<string, HostTensor>): void {
+// Cross-entropy with a smoothed target; the network's own loss where none is asked for.
+function smoothed(
+  name: TaskName,
+  share: number,
+  { labelSmoothing }: typeof import('@brickwork/training'),
+): Objective | null {
+  if (!share) return null;
+  if (!['classification', 'tokens', 'clm', 'mlm', 'seq2seq'].includes(name))
+    throw usage(
+      `--label-smoothing-factor is ${share}, and ${name} has no classes to spread it over`,
+      'leave it out, or --task classification, tokens, clm, mlm or seq2seq',
+    );
+  return labelSmoothing({ share, shift: name === 'clm' });
+}
+
+function restore(tuning: FineTuning, tensors: ReadonlyMap<string, HostTensor>, prefix: string): void {
   for (const [name, { data }] of tuning.trainedWeights) {
-    const last = tensors.get(`weights/${name}`);
+    const last = tensors.get(prefix + name);
     if (!last) throw usage(`the checkpoint lacks ${name}`);
     (data as Float32Array).set(last.data as Float32Array);
   }

@@ -1,0 +1,110 @@
+// Flags of training that lm finetune and lm pretrain share: how weights are updated, and how the step size changes.
+import type { OptimizerName, OptimizerOptions, ScheduleName, TrainOptions } from '@brickwork/training';
+import { flags } from './flags.ts';
+
+/** What the flags hold. */
+export interface OptimizerArgs {
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly scaleParameter: boolean;
+  readonly relativeStep: boolean;
+  readonly noDecay?: string;
+  readonly layerWiseLrDecay?: number;
+  readonly emaDecay?: number;
+  readonly labelSmoothingFactor: number;
+  readonly lrPower?: number;
+  readonly lrCycles?: number;
+  readonly lrStepSize?: number;
+  readonly lrGamma?: number;
+  readonly lrDecaySteps?: number;
+  readonly earlyStoppingPatience?: number;
+  readonly earlyStoppingThreshold: number;
+}
+
+/** The names that --optim takes. */
+export const optimizers: readonly OptimizerName[] = ['adamw', 'sgd', 'adafactor', 'lion', 'muon'];
+/** The names that --lr-scheduler-type takes: Hugging Face's and the library's. */
+export const schedulers = [
+  'linear',
+  'cosine',
+  'cosine_with_restarts',
+  'polynomial',
+  'constant',
+  'constant_with_warmup',
+  'inverse_sqrt',
+  'reduce_lr_on_plateau',
+  'plateau',
+  'warmup_stable_decay',
+  'step',
+  'one_cycle',
+] as const;
+/** One of {@link schedulers}. */
+export type Scheduler = (typeof schedulers)[number];
+
+const positive = { type: 'number', min: 1, whole: true } as const;
+
+/** The flags, with their defaults. */
+export const optimizerFlags: ReturnType<typeof flags> = flags('Training', {
+  momentum: { type: 'number', min: 0, below: 1, default: 0.9, describe: 'SGD’s' },
+  nesterov: { type: 'switch', default: false, describe: 'SGD: looks ahead along the momentum' },
+  'scale-parameter': { type: 'switch', default: false, describe: 'Adafactor: steps relative to a parameter’s size' },
+  'relative-step': { type: 'switch', default: false, describe: 'Adafactor: the paper’s schedule, times the step size' },
+  'no-decay': { type: 'text', describe: 'parts of names, with commas, of parameters that don’t decay' },
+  'layer-wise-lr-decay': {
+    type: 'number',
+    alias: 'layerwise-lr-decay',
+    above: 0,
+    max: 1,
+    describe: 'each block’s share of the step size of the one above it',
+  },
+  'ema-decay': {
+    type: 'number',
+    above: 0,
+    below: 1,
+    describe: 'a moving average of the weights is what is evaluated and written',
+  },
+  'label-smoothing-factor': {
+    type: 'number',
+    min: 0,
+    below: 1,
+    default: 0,
+    describe: 'share of the target spread over all classes or tokens, in training; classification, clm, seq2seq',
+  },
+  'lr-power': { type: 'number', above: 0, describe: 'polynomial: the exponent, 1 unless given' },
+  'lr-cycles': { ...positive, describe: 'cosine_with_restarts: how often it falls, 1 unless given' },
+  'lr-step-size': { ...positive, describe: 'step: updates until it falls, a third of all unless given' },
+  'lr-gamma': { type: 'number', above: 0, max: 1, describe: 'step: what it is multiplied by, 0.1 unless given' },
+  'lr-decay-steps': { ...positive, describe: 'warmup_stable_decay: updates of its end, a tenth of all unless given' },
+  'early-stopping-patience': { ...positive, describe: 'ends after so many evaluations that are no better' },
+  'early-stopping-threshold': { type: 'number', min: 0, default: 0, describe: 'how much better counts, in nats' },
+});
+
+/** The loop's schedule of a flag's name. */
+export const scheduleOf = (name: Scheduler): ScheduleName =>
+  name === 'constant_with_warmup' ? 'constant' : name === 'reduce_lr_on_plateau' ? 'plateau' : name;
+
+/** The library's options of the flags. */
+export function optimizerOptions(a: OptimizerArgs, optimizer: OptimizerName): OptimizerOptions & Partial<TrainOptions> {
+  const given = {
+    layerDecay: a.layerWiseLrDecay,
+    ema: a.emaDecay,
+    power: a.lrPower,
+    cycles: a.lrCycles,
+    stepEvery: a.lrStepSize,
+    gamma: a.lrGamma,
+    decaySteps: a.lrDecaySteps,
+    earlyStopping: a.earlyStoppingPatience,
+    noDecay: a.noDecay
+      ?.split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  };
+  return {
+    optimizer,
+    // Muon has a usual momentum of its own.
+    ...(optimizer === 'sgd' && { momentum: a.momentum, nesterov: a.nesterov }),
+    ...(optimizer === 'adafactor' && { scaleParameter: a.scaleParameter, relativeStep: a.relativeStep }),
+    earlyStoppingThreshold: a.earlyStoppingThreshold,
+    ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<TrainOptions>),
+  };
+}
