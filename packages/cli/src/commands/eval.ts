@@ -1,15 +1,30 @@
 // lm eval: how well a model does on labelled data.
+import type { CompileOptions } from '@brickwork/runtime';
+import type { Tokenizer } from '@brickwork/tokenizer';
+import type { ReadExamplesOptions } from '@brickwork/training';
+import type { Model } from '@brickwork/transformer';
 import type { Command } from '../lib/command.ts';
 import { openAdapted } from '../lib/adapted-model.ts';
 import { dataFlags, readOptions, taskFlag, type DataArgs } from '../lib/data-flags.ts';
 import { engineFlags, engineOptions, type EngineArgs } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
+import {
+  byClass,
+  checkPicture,
+  drawMatrix,
+  positiveOf,
+  reportTable,
+  rowsOf,
+  writePredictions,
+} from '../lib/eval-report.ts';
 import { adjustLabels, makeTask, type Classes } from '../lib/make-task.ts';
-import { measure } from '../lib/measure.ts';
+import { measure, type Measured } from '../lib/measure.ts';
 import { modelFlags, modelPath, type ModelArgs } from '../lib/open-model.ts';
 import { count, ProgressLine } from '../lib/progress.ts';
+import type { Scores } from '../lib/scores.ts';
 import { scoreTable } from '../lib/show-scores.ts';
+import { answerScores, bytesOfTexts, translationScores, type TextScoreOptions } from '../lib/text-scores.ts';
 import { classFor, hasLabels, labelNames, readConfig, taskOf, type TaskName } from '../lib/task-names.ts';
 
 interface Args extends DataArgs, EngineArgs, ModelArgs {
@@ -17,6 +32,13 @@ interface Args extends DataArgs, EngineArgs, ModelArgs {
   readonly adapter?: string;
   readonly cache?: string;
   readonly batchSize: number;
+  readonly topK?: number;
+  readonly positiveLabel?: string;
+  readonly generate: boolean;
+  readonly numBeams?: number;
+  readonly maxNewTokens?: number;
+  readonly confusionMatrix?: string;
+  readonly predictions?: string;
   readonly json: boolean;
 }
 
@@ -41,6 +63,32 @@ export const evalCommand: Command<Args> = {
       },
       json: { type: 'switch', default: false, describe: 'one line of JSON' },
     }),
+    ...flags('Scores', {
+      'top-k': {
+        type: 'number',
+        min: 1,
+        whole: true,
+        describe: 'classification: also how often the right class is among the k most probable',
+      },
+      'positive-label': {
+        type: 'text',
+        describe: 'of two classes, the one that is looked for; the second unless given',
+      },
+      generate: {
+        type: 'switch',
+        default: true,
+        describe: 'seq2seq: writes every target, for BLEU and chrF; --no-generate: the loss alone',
+      },
+      'num-beams': {
+        type: 'number',
+        min: 1,
+        whole: true,
+        describe: 'seq2seq: beams; as the model’s files say unless given',
+      },
+      'max-new-tokens': { type: 'number', min: 1, whole: true, describe: 'seq2seq: most tokens of a target' },
+      'confusion-matrix': { type: 'text', describe: 'draws what was taken for what to this file, .svg or .png' },
+      predictions: { type: 'text', describe: 'writes a line of JSON for each prediction to this file' },
+    }),
     ...engineFlags,
   },
   examples: [
@@ -49,6 +97,7 @@ export const evalCommand: Command<Args> = {
     ['eval -m my-encoder --adapter topics -T classification -d test.jsonl', 'a model with an adapter'],
   ],
   async run(a, io) {
+    checkPicture(a.confusionMatrix);
     const signal = io.interruptible();
     const folder = await modelPath(a, io, signal);
     const config = await readConfig(folder);
@@ -79,19 +128,40 @@ export const evalCommand: Command<Args> = {
         onProgress: ({ stage, done }) => line.show(() => (stage === 'hash' ? '' : `${count(done)} rows encoded`)),
       });
       try {
-        const scores = await measure(model, data.train, {
+        const examples = data.train.count;
+        const show = (done: number): void => line.show(() => `${count(done)} of ${count(examples)} examples`);
+        const measured = await measure(model, data.train, {
           name: task,
           task: made,
           batchSize: a.batchSize,
+          names,
+          ...(a.topK !== undefined && { topK: a.topK }),
+          ...(a.positiveLabel !== undefined && { positive: positiveOf(a.positiveLabel, names) }),
           signal,
           compile,
-          onProgress: (done) => line.show(() => `${count(done)} of ${count(data.train.count)} examples`),
+          onProgress: show,
         });
+        const lines: object[] = [];
+        const onPrediction = (row: object): void => void lines.push(row);
+        const written = await textScores(
+          { model, tokenizer, task },
+          { ...options, adjust: adjustLabels(task, names), onMalformed: () => {} },
+          { a, measured, signal, compile, onProgress: show, onPrediction },
+        );
         line.clear();
-        const { count: examples } = data.train;
-        if (a.json) await io.writeJson({ task, examples, skipped: data.skipped, ...scores });
-        else await io.write(scoreTable({ ...scores }));
-        if (!a.json) io.note(`${count(examples)} examples`);
+        const scores = { ...measured.scores, ...written };
+        const classNames = measured.reported ?? names;
+        const report = measured.report && classNames ? byClass(measured.report, classNames) : null;
+        if (a.confusionMatrix !== undefined) await drawMatrix(a.confusionMatrix, measured, names);
+        if (a.predictions !== undefined)
+          await writePredictions(a.predictions, lines.length ? lines : rowsOf(task, measured, names));
+        if (a.json)
+          await io.writeJson({ task, examples, skipped: data.skipped, ...scores, ...(report && { classes: report }) });
+        else {
+          await io.write(scoreTable({ ...scores }));
+          if (report && Object.keys(report).length > 1) await io.write(`\n${reportTable(report)}`);
+          io.note(`${count(examples)} examples`);
+        }
       } finally {
         await data.close();
       }
@@ -101,6 +171,32 @@ export const evalCommand: Command<Args> = {
     }
   },
 };
+
+// What is judged by texts, which are read once more.
+async function textScores(
+  { model, tokenizer, task }: { readonly model: Model; readonly tokenizer: Tokenizer; readonly task: TaskName },
+  data: ReadExamplesOptions,
+  o: Pick<TextScoreOptions, 'signal' | 'onProgress' | 'onPrediction'> & {
+    readonly a: Args;
+    readonly measured: Measured;
+    readonly compile: CompileOptions;
+  },
+): Promise<Scores> {
+  const { a, measured, compile, ...tell } = o;
+  if (task === 'qa') return answerScores(model, tokenizer, data, tell);
+  if (task === 'seq2seq' && a.generate)
+    return translationScores(model, tokenizer, data, {
+      ...tell,
+      compile,
+      batchSize: a.batchSize,
+      prefix: a.prefix ?? '',
+      ...(a.numBeams !== undefined && { numBeams: a.numBeams }),
+      ...(a.maxNewTokens !== undefined && { maxNewTokens: a.maxNewTokens }),
+    });
+  const bytes = task === 'clm' ? await bytesOfTexts(data) : null;
+  const { bitsPerByte } = await import('@brickwork/training');
+  return bytes === null ? {} : { bits_per_byte: bitsPerByte(measured.scores['loss']!, measured.count, bytes) };
+}
 
 async function readAdapterConfigOr(
   adapter: string,

@@ -222,7 +222,9 @@ async function scoresOf(tuning: FineTuning, p: ToTune, a: FinetuneArgs, signal: 
   );
   try {
     const batchSize = a.perDeviceEvalBatchSize ?? a.perDeviceTrainBatchSize;
-    return await measure(now, p.data.validation!, { name: p.name, task: p.task, batchSize, signal });
+    const names = p.classes?.names.length ? p.classes.names : null;
+    const { scores } = await measure(now, p.data.validation!, { name: p.name, task: p.task, batchSize, signal, names });
+    return scores;
   } catch (error) {
     if (!signal.aborted) throw error;
     return null;
