@@ -211,6 +211,17 @@ describe('training', () => {
     expect(last.scores['loss']).toBeLessThan(first.scores['loss']!);
   });
 
+  test('finds a step size, draws the losses, and trains nothing', async () => {
+    const { code, stdout } = await lm([...base('rates'), '--find-learning-rate']);
+    expect(code).toBe(0);
+    const { suggestion, points } = jsonLines(stdout)[0] as unknown as { suggestion: number; points: object[] };
+    expect(suggestion).toBeGreaterThan(1e-7);
+    expect(suggestion).toBeLessThan(1);
+    expect(points.length).toBeGreaterThan(10);
+    expect(existsSync(at('rates.learning-rate.png'))).toBe(true);
+    expect(existsSync(at('rates'))).toBe(false);
+  });
+
   test('stops early, says so, and tells what memory it took beside the estimate', async () => {
     const { code, stdout, stderr } = await lm([
       ...[...base('early'), '--lr', '1e-9', '--max-steps', '50', '--eval-steps', '2', '--gradient-checkpointing'],

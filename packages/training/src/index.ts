@@ -11,6 +11,7 @@ export * from './data/row.ts';
 export * from './data/rows.ts';
 export * from './ema.ts';
 export * from './encode-stream.ts';
+export * from './find-learning-rate.ts';
 export * from './finetune/fine-tuning.ts';
 export * from './finetune/gradual.ts';
 export * from './finetune/methods.ts';

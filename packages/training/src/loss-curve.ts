@@ -97,6 +97,53 @@ export async function compareRuns(runs: readonly NamedRun[], o: LossCurveOptions
   });
 }
 
+/** A step size that was tried, and the loss there. */
+export interface RatePoint {
+  readonly rate: number;
+  readonly loss: number;
+  readonly smoothed: number;
+}
+
+/** Draws the losses of step sizes as SVG, with the one that is suggested. @throws where there are none. */
+export async function rateCurve(
+  points: readonly RatePoint[],
+  suggestion: number | null,
+  o: LossCurveOptions = {},
+): Promise<string> {
+  const { title = 'Loss by step size', width = 960, height = 540 } = o;
+  if (!points.length) throw new Error('rateCurve: no step sizes to draw');
+  const smoothed = points.map(({ rate, smoothed: loss }): Point => [rate, loss]);
+  const range = smoothed.map(([, loss]) => loss);
+  const usual = { width: 2, dots: false };
+  return draw({
+    ...{ title, width, height, axis: 'loss (nats per prediction)', across: 'step size' },
+    caption: suggestion === null ? 'no step size makes the loss fall' : `suggested: ${suggestion.toExponential(1)}`,
+    lines: [
+      { ...usual, name: 'smoothed', points: smoothed, color: colors.smooth },
+      {
+        ...usual,
+        name: 'each step',
+        points: points.map(({ rate, loss }): Point => [rate, Math.min(loss, Math.max(...range))]),
+        color: colors.train,
+        width: 1,
+      },
+      ...(suggestion === null
+        ? []
+        : [
+            {
+              ...usual,
+              name: 'suggested',
+              points: [
+                [suggestion, Math.min(...range)],
+                [suggestion, Math.max(...range)],
+              ] as const,
+              color: colors.validation,
+            },
+          ]),
+    ],
+  });
+}
+
 interface Line {
   readonly name: string;
   readonly points: readonly Point[];
@@ -109,10 +156,12 @@ interface Drawing extends Required<LossCurveOptions> {
   readonly caption: string;
   /** What the vertical axis is. */
   readonly axis: string;
+  /** What the horizontal axis is, where it isn't steps: by powers of ten. */
+  readonly across?: string;
   readonly lines: readonly Line[];
 }
 
-async function draw({ title, caption, width, height, axis: vertical, lines }: Drawing): Promise<string> {
+async function draw({ title, caption, width, height, axis: vertical, across, lines }: Drawing): Promise<string> {
   const [echarts, { LineChart }, components, { SVGRenderer }] = await Promise.all([
     import('echarts/core'),
     import('echarts/charts'),
@@ -155,13 +204,23 @@ async function draw({ title, caption, width, height, axis: vertical, lines }: Dr
         textStyle: { color: colors.text },
       },
       grid: { left: 72, right: 32, top: 76, bottom: 60 },
-      xAxis: {
-        ...axis,
-        name: 'step',
-        nameGap: 32,
-        minInterval: 1,
-        max: Math.max(1, ...lines.map(({ points }) => points.at(-1)?.[0] ?? 1)),
-      },
+      xAxis: across
+        ? {
+            ...axis,
+            type: 'log',
+            name: across,
+            nameGap: 32,
+            min: Math.min(...lines[0]!.points.map(([x]) => x)),
+            max: Math.max(...lines[0]!.points.map(([x]) => x)),
+            axisLabel: { ...axis.axisLabel, formatter: (x: number) => x.toExponential(0) },
+          }
+        : {
+            ...axis,
+            name: 'step',
+            nameGap: 32,
+            minInterval: 1,
+            max: Math.max(1, ...lines.map(({ points }) => points.at(-1)?.[0] ?? 1)),
+          },
       yAxis: { ...axis, name: vertical, nameGap: 44, scale: true },
       series: lines.map(({ name, points, color, width: thickness, dots, dotSize }) => ({
         type: 'line' as const,

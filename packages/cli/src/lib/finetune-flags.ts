@@ -34,6 +34,7 @@ export interface FinetuneArgs extends DataArgs, EngineArgs, MethodArgs, ModelArg
   readonly groupByLength: boolean;
   readonly gradientCheckpointing: boolean;
   readonly autoFindBatchSize: boolean;
+  readonly findLearningRate: boolean;
   readonly seed: number;
   readonly evalSteps?: number;
   readonly saveSteps?: number;
@@ -143,6 +144,11 @@ export const finetuneFlags: ReturnType<typeof flags> = {
       describe: 'folder for the model or the adapter; metrics and checkpoints go to OUT.run',
     },
     resume: { type: 'switch', default: false, describe: 'go on from the last checkpoint in OUT.run, or begin' },
+    'find-learning-rate': {
+      type: 'switch',
+      default: false,
+      describe: 'trains nothing: tries step sizes, suggests one, and draws their losses to OUT.learning-rate.png',
+    },
     'eval-steps': { ...positive, describe: 'updates between evaluations; an epoch’s unless given' },
     'save-steps': { ...positive, describe: 'updates between checkpoints; those of evaluations unless given' },
     'keep-best': {

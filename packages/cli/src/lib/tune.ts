@@ -1,6 +1,6 @@
 // A run of fine-tuning, from prepared data to a folder: what it tells on the way, and what it leaves.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
 import type { HostTensor } from '@brickwork/runtime';
 import type { Tokenizer } from '@brickwork/tokenizer';
@@ -13,7 +13,7 @@ import type { Io } from './io.ts';
 import type { Classes } from './make-task.ts';
 import { measure } from './measure.ts';
 import { optimizerOptions, scheduleOf } from './optimizer-flags.ts';
-import { bytes, count } from './progress.ts';
+import { bytes, count, ProgressLine } from './progress.ts';
 import type { RunOutput } from './run-output.ts';
 import { saveTuned } from './save-tuned.ts';
 import type { Scores } from './scores.ts';
@@ -67,6 +67,7 @@ export async function tune(
     ? smallerBatches(a, training.findBatchSize(memory, { most: a.perDeviceTrainBatchSize }).batchSize)
     : { batchSize: a.perDeviceTrainBatchSize, accumulate: a.gradientAccumulationSteps };
   const estimate = memory(batchSize);
+  if (a.findLearningRate) return suggestRate(tuning, p, a, { batchSize, objective, out }, signal, io);
   const perEpoch = Math.max(1, Math.ceil(training.batchesPerEpoch(data.train.count, batchSize) / accumulate));
   const steps = a.maxSteps ?? Math.max(1, Math.round(perEpoch * a.numTrainEpochs));
   const evaluateEvery = Math.min(a.evalSteps ?? perEpoch, steps);
@@ -181,6 +182,45 @@ export async function tune(
     else if (event.type === 'picture') note(`losses: ${event.path}`);
     else if (event.type === 'warning') note(event.message);
   }
+}
+
+// Tries step sizes, and leaves a picture of their losses.
+async function suggestRate(
+  tuning: FineTuning,
+  { data, task }: ToTune,
+  a: FinetuneArgs,
+  {
+    batchSize,
+    objective,
+    out,
+  }: { readonly batchSize: number; readonly objective: Objective | null; readonly out: string },
+  signal: AbortSignal,
+  io: Io,
+): Promise<void> {
+  const [{ rateCurve, toPng }, { writeFileAtomic }] = await Promise.all([
+    import('@brickwork/training'),
+    import('@brickwork/runtime'),
+  ]);
+  const line = new ProgressLine(io);
+  const { points, suggestion } = await tuning.findLearningRate(data.train, {
+    ...{ task, batchSize, seed: a.seed, clip: a.maxGradNorm, groupByLength: a.groupByLength, signal },
+    ...{ weightDecay: a.weightDecay, betas: [a.adamBeta1, a.adamBeta2], recompute: a.gradientCheckpointing },
+    ...optimizerOptions(a, a.optim),
+    ...(objective && { objective }),
+    compile: engineOptions(a),
+    onProgress: ({ rate, smoothed, done, of }) =>
+      line.show(() => `step ${done}/${of}  rate ${rate.toExponential(2)}  loss ${smoothed.toFixed(4)}`),
+  });
+  line.clear();
+  const svg = await rateCurve(points, suggestion);
+  const path = `${out}.learning-rate.png`;
+  mkdirSync(dirname(path), { recursive: true });
+  await writeFileAtomic(`${out}.learning-rate.svg`, svg);
+  await writeFileAtomic(path, await toPng(svg));
+  io.note(`losses: ${path}`);
+  if (a.json) await io.writeJson({ suggestion, points, picture: path });
+  else if (suggestion === null) io.note('no step size made the loss fall: look at the picture, and at the data');
+  else await io.write(`${suggestion.toExponential(1)}\n`);
 }
 
 // Batches of this size, as many in an update that it has as many examples as before, or hardly fewer.

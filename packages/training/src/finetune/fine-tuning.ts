@@ -7,7 +7,8 @@ import { arena, type Arena } from '../arena.ts';
 import { batchesPerEpoch, exampleBatches, type NamedBatch } from '../data/example-batches.ts';
 import type { ExampleStore } from '../data/example-store.ts';
 import { flatStore, layout } from '../flat-store.ts';
-import { train, type TrainEvent, type TrainOptions } from '../loop.ts';
+import { findLearningRate, type FindLearningRateOptions, type FoundLearningRate } from '../find-learning-rate.ts';
+import { train, type Trainee, type TrainEvent, type TrainOptions } from '../loop.ts';
 import type { MemoryEstimate } from '../memory.ts';
 import { networkStep, type Objective } from '../network-step.ts';
 import { makeOptimizer, stateSize, type MadeOptimizer, type OptimizerOptions } from '../optimizers/make-optimizer.ts';
@@ -123,11 +124,45 @@ export class FineTuning {
     data: { readonly train: ExampleStore; readonly validation?: ExampleStore | null },
     o: FineTuneOptions,
   ): AsyncGenerator<TrainEvent, void, void> {
+    const { task, batchSize, groupByLength = true } = o;
+    const { trainee, constants } = this.#trainee(data, o, this.#memory);
+    yield* train(trainee, {
+      ...o,
+      identity: {
+        ...o.identity,
+        ...task.identity,
+        method: this.#method,
+        data: data.train.fingerprint,
+        model: fingerprint(this.#first),
+        class: this.#model.className,
+        batchSize,
+        groupByLength,
+        ...constants,
+      },
+    });
+  }
+
+  /**
+   * Tries step sizes from small to large, to suggest one; the weights stay as they are. See `findLearningRate`.
+   *
+   * @throws where the loss isn't finite from the first step on.
+   */
+  async findLearningRate(
+    data: ExampleStore,
+    o: Omit<FineTuneOptions, 'steps'> & FindLearningRateOptions,
+  ): Promise<FoundLearningRate> {
+    return findLearningRate(this.#trainee({ train: data }, { ...o, steps: 1 }, null).trainee, o);
+  }
+
+  #trainee(
+    data: { readonly train: ExampleStore; readonly validation?: ExampleStore | null },
+    o: FineTuneOptions,
+    memory: Arena | null,
+  ): { readonly trainee: Trainee<NamedBatch>; readonly constants: MadeOptimizer['constants'] } {
     const { task, batchSize, groupByLength = true, seed = 0, objective } = o;
     const { length } = this.#store.data;
-    const memory = this.#memory;
-    const grads = flatStore(this.#parts, memory.take(length));
-    const { optimizer, constants } = this.#optimizer(o, memory);
+    const grads = flatStore(this.#parts, memory?.take(length) ?? new Float32Array(length));
+    const { optimizer, constants } = this.#optimizer(o, memory ?? undefined);
     const examples = exampleBatches(data.train, {
       batchSize,
       seed,
@@ -147,40 +182,25 @@ export class FineTuning {
         return made;
       },
     };
-    yield* train(
-      {
-        parts: this.#parts,
-        weights: this.#store,
-        grads,
-        optimizer: thaws?.wrap(optimizer) ?? optimizer,
-        data: thaws ? batches : examples,
-        arena: memory,
-        initialize: () => this.#reset(),
-        compile: async () =>
-          networkStep(this.network, {
-            weights: this.weights,
-            grads: grads.tensors,
-            ...(objective && { objective }),
-            ...(thaws && { trains: (batch) => thaws.at(steps.get(batch)!) }),
-            ...(o.recompute && { recompute: true }),
-            ...(o.compile && { compile: o.compile }),
-          }),
-      },
-      {
-        ...o,
-        identity: {
-          ...o.identity,
-          ...task.identity,
-          method: this.#method,
-          data: data.train.fingerprint,
-          model: fingerprint(this.#first),
-          class: this.#model.className,
-          batchSize,
-          groupByLength,
-          ...constants,
-        },
-      },
-    );
+    const trainee: Trainee<NamedBatch> = {
+      parts: this.#parts,
+      weights: this.#store,
+      grads,
+      optimizer: thaws?.wrap(optimizer) ?? optimizer,
+      data: thaws ? batches : examples,
+      ...(memory && { arena: memory }),
+      initialize: () => this.#reset(),
+      compile: async () =>
+        networkStep(this.network, {
+          weights: this.weights,
+          grads: grads.tensors,
+          ...(objective && { objective }),
+          ...(thaws && { trains: (batch) => thaws.at(steps.get(batch)!) }),
+          ...(o.recompute && { recompute: true }),
+          ...(o.compile && { compile: o.compile }),
+        }),
+    };
+    return { trainee, constants };
   }
 }
 
