@@ -9,6 +9,7 @@ export * from './data/pack.ts';
 export * from './data/prepare.ts';
 export * from './data/row.ts';
 export * from './data/rows.ts';
+export * from './diagnose.ts';
 export * from './ema.ts';
 export * from './encode-stream.ts';
 export * from './find-learning-rate.ts';

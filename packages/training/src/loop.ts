@@ -221,6 +221,7 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
     }: Progress = run?.progress ?? { step: 0, evaluated: 0, best: null, plateau: halving.state() };
     if (run?.progress) halving.load(run.progress.plateau);
     let isSaved = true;
+    let checkpoint = run?.progress ? `${folder}` : null;
 
     const started = performance.now();
     step = await trainee.compile();
@@ -260,8 +261,14 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
       }
       const isOver = done >= steps || waited >= earlyStopping;
       if (run && !isSaved && (done % saveEvery === 0 || isOver || signal?.aborted)) {
+        // A checkpoint that can't be gone on from would take the place of one that can.
+        if (!Number.isFinite(gradientNorm(weights.data)))
+          throw new Error(
+            `train: after step ${done} the weights are no longer finite; ${advice}${untouched(checkpoint)}`,
+          );
         const path = await run.save({ step: done, evaluated, best, plateau: halving.state(), waited }, state);
         isSaved = true;
+        checkpoint = path;
         yield { type: 'checkpoint', step: done, path };
       }
       if (isOver || signal?.aborted) break;
@@ -271,10 +278,15 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
       let loss = 0;
       let predictions = 0;
       let taken = 0;
+      // The first batch whose loss isn't finite, or the last one.
+      let suspect: { readonly batch: B; readonly draw: number } | null = null;
       for (; taken < accumulate && !(taken && signal?.aborted); taken++) {
         const number = done * accumulate + taken;
         const { batch, count } = data.batch(number);
-        loss += (await step.run(batch, streamSeed(seed, `dropout/${number}`) | 0)) * count;
+        const draw = streamSeed(seed, `dropout/${number}`) | 0;
+        const own = await step.run(batch, draw);
+        if (!suspect || Number.isFinite(loss)) suspect = { batch, draw };
+        loss += own * count;
         predictions += count;
         if (accumulate > 1) addTo(sums, grads.data, count, taken === 0);
       }
@@ -283,7 +295,13 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
       const perPrediction = accumulate > 1 ? 1 / predictions : 1;
       const norm = gradientNorm(sums) * perPrediction;
       if (!Number.isFinite(loss) || !Number.isFinite(norm))
-        throw new Error(`train: at step ${now} the loss is ${loss} and the gradient's norm ${norm}; ${advice}`);
+        throw await notFinite(step, {
+          now,
+          loss,
+          norm,
+          suspect: suspect!,
+          checkpoint,
+        });
       const current = rate * schedule(now) * halving.share;
       const scale = clipScale(norm, clip) * perPrediction;
       const updated = optimizer.update(weights.data, sums, groups, { step: now, rate: current, scale });
@@ -326,5 +344,30 @@ async function draw(folder: string): Promise<TrainEvent> {
     return { type: 'warning', message: `no picture of the losses: ${(error as Error).message}` };
   }
 }
+
+// What to say of a step that gave no finite numbers: where they were lost, and what to try.
+async function notFinite<B>(
+  step: TrainStep<B>,
+  o: {
+    readonly now: number;
+    readonly loss: number;
+    readonly norm: number;
+    readonly suspect: { readonly batch: B; readonly draw: number };
+    readonly checkpoint: string | null;
+  },
+): Promise<Error> {
+  const { now, loss, norm, suspect } = o;
+  let where: string | null = null;
+  try {
+    where = (await step.diagnose?.(suspect.batch, suspect.draw)) ?? null;
+  } catch (error) {
+    where = `where it began could not be found: ${(error as Error).message}`;
+  }
+  return new Error(
+    `train: at step ${now} the loss is ${loss} and the gradient's norm ${norm}${where ? `; ${where}` : ''}; ${advice}${untouched(o.checkpoint)}`,
+  );
+}
+const untouched = (checkpoint: string | null): string =>
+  checkpoint === null ? '' : `. The last checkpoint, in ${checkpoint}, is as it was`;
 
 const advice = 'use a smaller rate, more warm-up, or a smaller clip';

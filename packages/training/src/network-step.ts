@@ -12,6 +12,7 @@ import {
 import { compile, hostTensor, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
 import { collectGarbage } from './collect-garbage.ts';
 import type { NamedBatch } from './data/example-batches.ts';
+import { findNotFinite, notFiniteText } from './diagnose.ts';
 import type { TrainStep } from './train-step.ts';
 
 /** The loss of one pass, a scalar, from what the network gives and takes. */
@@ -106,6 +107,17 @@ export function networkStep(network: Network, o: NetworkStepOptions): TrainStep<
       const program = await programFor(batch, false);
       const { loss } = await program.run(feedsOf(program, batch, 0), ['loss']);
       return Number(loss!.data[0]);
+    },
+    async diagnose(batch, seed) {
+      const chosen = o.trains?.(batch);
+      const names = [...grads.keys()].filter((name) => chosen?.has(name) ?? true);
+      const graph = traceStep(network, batch, { ...(o.objective && { objective: o.objective }), names });
+      const feeds = new Map([...weights, ...Object.entries(batch), ['seed', hostTensor(Int32Array.of(seed), [])]]);
+      const found = await findNotFinite(graph, feeds, {
+        weights: new Set(weights.keys()),
+        ...(o.compile && { compile: o.compile }),
+      });
+      return found && notFiniteText(found);
     },
     async dispose() {
       const programs = [...kept.values()];

@@ -4,6 +4,7 @@ import { evaluating, parameters, training } from '@brickwork/nn';
 import { compile, hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import type { CausalLM } from '@brickwork/transformer';
 import { collectGarbage } from './collect-garbage.ts';
+import { findNotFinite, notFiniteText } from './diagnose.ts';
 import { operations } from './operations.ts';
 import type { TrainStep } from './train-step.ts';
 
@@ -44,8 +45,11 @@ export async function compileStep(
     loss,
     wanted.map(([, p]) => p),
   );
-  const outputs = { loss, ...Object.fromEntries(wanted.map(([name], i) => [`grad.${name}`, slopes[i]!])) };
-  const step = await compile(outputs, options);
+  const graph: Record<string, Tensor> = {
+    loss,
+    ...Object.fromEntries(wanted.map(([name], i) => [`grad.${name}`, slopes[i]!])),
+  };
+  const step = await compile(graph, options);
   const bytes = wanted.reduce((sum, [name]) => sum + grads.get(name)!.data.byteLength, 0);
   // A large model's evaluation gives its memory back, for training to have.
   const memory = options.memory ?? (bytes > manyBytes ? 'plain' : 'arena');
@@ -59,7 +63,7 @@ export async function compileStep(
     ['labels', hostTensor(batch.labels, [B, T])],
   ];
   return {
-    operations: operations(Object.values(outputs)),
+    operations: operations(Object.values(graph)),
     async run(batch, seed) {
       const own = feeds(batch);
       if (random) own.push(['seed', hostTensor(Int32Array.of(seed), [])]);
@@ -70,6 +74,11 @@ export async function compileStep(
     async evaluate(batch) {
       const { loss: result } = await evaluation.run(new Map(feeds(batch)));
       return (result!.data as Float32Array)[0]!;
+    },
+    async diagnose(batch, seed) {
+      const own = new Map([...feeds(batch), ['seed', hostTensor(Int32Array.of(seed), [])]]);
+      const found = await findNotFinite(graph, own, { weights: new Set(weights.keys()), compile: options });
+      return found && notFiniteText(found);
     },
     async dispose() {
       await step.dispose();
