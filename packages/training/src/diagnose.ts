@@ -1,6 +1,6 @@
 // Where a step first gives something that is no number: every value of its graph is looked at, in the order of the passes, and
 // told by the brick that it belongs to.
-import { concat, maximum, scalar, sub, topologicalOrder, type Node, type Tensor } from '@brickwork/graph';
+import { concat, less, scalar, sub, topologicalOrder, where, type Node, type Tensor } from '@brickwork/graph';
 import { compile, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 
 /** The first values of a step that are not finite. */
@@ -41,7 +41,7 @@ export async function findNotFinite(
   if (!values.length) return null;
   // y - y is 0 where y is finite, and otherwise NaN.
   const marks = values.map(({ y }) => {
-    const seen = maximum(y, scalar(-3.4e38));
+    const seen = where(less(y, scalar(-3.4e38)), 0, y);
     return sub(seen, seen).sum().reshape([1]);
   });
   const program = await compile({ marks: concat(marks, 0) }, { memory: 'plain', ...options.compile });
@@ -51,8 +51,8 @@ export async function findNotFinite(
     const first = (found!.data as Float32Array).findIndex((mark) => !Number.isFinite(mark));
     if (first < 0) return null;
     const { node, y } = values[first]!;
-    const where = bricks(order, weights).get(node) ?? 'the network';
-    return { pass: forward.has(node) ? 'forward' : 'backward', where, operator: node.op.name, shape: y.shape };
+    const brick = bricks(order, weights).get(node) ?? 'the network';
+    return { pass: forward.has(node) ? 'forward' : 'backward', where: brick, operator: node.op.name, shape: y.shape };
   } finally {
     await program.dispose();
   }

@@ -3,7 +3,7 @@
 import { streamSeed } from '@brickwork/nn';
 import { clipScale, gradientNorm } from './gradient-norm.ts';
 import type { RatePoint } from './loss-curve.ts';
-import type { Trainee } from './loop.ts';
+import type { Trainee } from './train-options.ts';
 import { decayGroups } from './optimizers/optimizer.ts';
 
 /** Which step sizes are tried, and how. */

@@ -1,7 +1,8 @@
 // Gradients over several batches, and gradients that are too long, in the training loop.
 import { random } from '@brickwork/nn';
 import { describe, expect, test } from 'vitest';
-import { train, type Trainee } from './loop.ts';
+import { train } from './loop.ts';
+import type { Trainee } from './train-options.ts';
 import { sgd } from './optimizers/sgd.ts';
 import { events, toy, type Points } from './toy.fixture.ts';
 

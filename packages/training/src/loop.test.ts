@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSafetensors } from '@brickwork/runtime';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { evaluate, scheduleOf, train, type Trainee } from './loop.ts';
+import { evaluate, scheduleOf, train } from './loop.ts';
+import type { Trainee } from './train-options.ts';
 import { events, toy, type Points } from './toy.fixture.ts';
 import type { TrainStep } from './train-step.ts';
 
@@ -155,6 +156,27 @@ describe('train: what goes wrong', () => {
       await expect(events(toy().trainee, { steps: 3, folder, ...more })).rejects.toThrow(message);
     expect(existsSync(folder)).toBe(false);
   });
+});
+
+test('a step with nothing to predict has a loss and a gradient of 0', async () => {
+  for (const accumulate of [1, 2]) {
+    const { trainee } = toy();
+    const { data } = trainee;
+    const empty: typeof trainee = {
+      ...trainee,
+      data: {
+        ...data,
+        batch: (number) => (number < 2 ? { batch: { x: [], y: [] }, count: 0 } : data.batch(number)),
+        validation: () => data.validation(),
+      },
+    };
+    const losses = (await events(empty, { steps: 4, rate: 0.1, accumulate })).flatMap((e) =>
+      e.type === 'step' ? [e.loss] : [],
+    );
+    expect(losses[0]).toBe(0);
+    expect(losses.every(Number.isFinite)).toBe(true);
+    expect(losses.at(-1)).toBeGreaterThan(0);
+  }
 });
 
 describe('train: averages and early stopping', () => {

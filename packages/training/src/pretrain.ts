@@ -7,7 +7,8 @@ import { arena } from './arena.ts';
 import type { Sampling } from './batches.ts';
 import { flatStore, layout } from './flat-store.ts';
 import { initializeWeights } from './initialize-weights.ts';
-import { train, type TrainEvent, type TrainOptions } from './loop.ts';
+import { train } from './loop.ts';
+import type { TrainEvent, TrainOptions } from './train-options.ts';
 import { makeOptimizer, type OptimizerOptions } from './optimizers/make-optimizer.ts';
 import { measurePeak } from './peak.ts';
 import { compileStep, type Batch } from './step.ts';
@@ -61,6 +62,8 @@ const known: Readonly<Record<keyof PretrainOptions, true>> = {
   keepBest: true,
   picture: true,
   identity: true,
+  tensorBoard: true,
+  settings: true,
   batchSize: true,
   length: true,
   sampling: true,

@@ -1,5 +1,5 @@
 // The line that shows how far training is: rewritten in place on a terminal, a line now and then elsewhere.
-import type { TrainEvent } from './loop.ts';
+import type { TrainEvent } from './train-options.ts';
 
 /** What the line is made from. */
 export type StepEvent = Extract<TrainEvent, { type: 'step' }>;

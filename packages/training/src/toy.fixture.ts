@@ -2,7 +2,8 @@
 import { random } from '@brickwork/nn';
 import { arena } from './arena.ts';
 import { flatStore, layout } from './flat-store.ts';
-import { train, type Trainee, type TrainEvent, type TrainOptions } from './loop.ts';
+import { train } from './loop.ts';
+import type { Trainee, TrainEvent, TrainOptions } from './train-options.ts';
 import { makeOptimizer, type OptimizerName } from './optimizers/make-optimizer.ts';
 import type { TrainStep } from './train-step.ts';
 

@@ -1,4 +1,5 @@
 // Flags of training that lm finetune and lm pretrain share: how weights are updated, and how the step size changes.
+import process from 'node:process';
 import type { OptimizerName, OptimizerOptions, ScheduleName, TrainOptions } from '@brickwork/training';
 import { flags } from './flags.ts';
 
@@ -19,6 +20,7 @@ export interface OptimizerArgs {
   readonly lrDecaySteps?: number;
   readonly earlyStoppingPatience?: number;
   readonly earlyStoppingThreshold: number;
+  readonly reportTo: 'none' | 'tensorboard';
 }
 
 /** The names that --optim takes. */
@@ -76,6 +78,12 @@ export const optimizerFlags: ReturnType<typeof flags> = flags('Training', {
   'lr-gamma': { type: 'number', above: 0, max: 1, describe: 'step: what it is multiplied by, 0.1 unless given' },
   'lr-decay-steps': { ...positive, describe: 'warmup_stable_decay: updates of its end, a tenth of all unless given' },
   'early-stopping-patience': { ...positive, describe: 'ends after so many evaluations that are no better' },
+  'report-to': {
+    type: 'choice',
+    choices: ['none', 'tensorboard'],
+    default: 'none',
+    describe: 'also writes the curves to OUT.run for TensorBoard',
+  },
   'early-stopping-threshold': { type: 'number', min: 0, default: 0, describe: 'how much better counts, in nats' },
 });
 
@@ -105,6 +113,8 @@ export function optimizerOptions(a: OptimizerArgs, optimizer: OptimizerName): Op
     ...(optimizer === 'sgd' && { momentum: a.momentum, nesterov: a.nesterov }),
     ...(optimizer === 'adafactor' && { scaleParameter: a.scaleParameter, relativeStep: a.relativeStep }),
     earlyStoppingThreshold: a.earlyStoppingThreshold,
+    ...(a.reportTo === 'tensorboard' && { tensorBoard: true }),
+    settings: { command: ['lm', ...process.argv.slice(2)] },
     ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<TrainOptions>),
   };
 }

@@ -8,7 +8,8 @@ import { batchesPerEpoch, exampleBatches, type NamedBatch } from '../data/exampl
 import type { ExampleStore } from '../data/example-store.ts';
 import { flatStore, layout } from '../flat-store.ts';
 import { findLearningRate, type FindLearningRateOptions, type FoundLearningRate } from '../find-learning-rate.ts';
-import { train, type Trainee, type TrainEvent, type TrainOptions } from '../loop.ts';
+import { train } from '../loop.ts';
+import type { Trainee, TrainEvent, TrainOptions } from '../train-options.ts';
 import type { MemoryEstimate } from '../memory.ts';
 import { networkStep, type Objective } from '../network-step.ts';
 import { makeOptimizer, stateSize, type MadeOptimizer, type OptimizerOptions } from '../optimizers/make-optimizer.ts';

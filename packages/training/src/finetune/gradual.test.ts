@@ -7,7 +7,7 @@ import { hostTensor, type HostTensor } from '@brickwork/runtime';
 import { architectures, buildNetwork, Model } from '@brickwork/transformer';
 import { afterAll, describe, expect, test } from 'vitest';
 import { memoryStore } from '../data/example-store.ts';
-import type { TrainEvent } from '../loop.ts';
+import type { TrainEvent } from '../train-options.ts';
 import { classification } from '../tasks/classification.ts';
 import { FineTuning, type FineTuneOptions } from './fine-tuning.ts';
 import { thawStages } from './gradual.ts';
