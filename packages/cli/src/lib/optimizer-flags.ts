@@ -9,7 +9,7 @@ export interface OptimizerArgs {
   readonly nesterov: boolean;
   readonly scaleParameter: boolean;
   readonly relativeStep: boolean;
-  readonly noDecay?: string;
+  readonly weightDecayExcept?: string;
   readonly layerWiseLrDecay?: number;
   readonly emaDecay?: number;
   readonly labelSmoothingFactor: number;
@@ -51,7 +51,10 @@ export const optimizerFlags: ReturnType<typeof flags> = flags('Training', {
   nesterov: { type: 'switch', default: false, describe: 'SGD: looks ahead along the momentum' },
   'scale-parameter': { type: 'switch', default: false, describe: 'Adafactor: steps relative to a parameter’s size' },
   'relative-step': { type: 'switch', default: false, describe: 'Adafactor: the paper’s schedule, times the step size' },
-  'no-decay': { type: 'text', describe: 'parts of names, with commas, of parameters that don’t decay' },
+  'weight-decay-except': {
+    type: 'text',
+    describe: 'parameters that don’t decay: parts of names, with commas; biases and norms never do',
+  },
   'layer-wise-lr-decay': {
     type: 'number',
     alias: 'layerwise-lr-decay',
@@ -102,7 +105,7 @@ export function optimizerOptions(a: OptimizerArgs, optimizer: OptimizerName): Op
     gamma: a.lrGamma,
     decaySteps: a.lrDecaySteps,
     earlyStopping: a.earlyStoppingPatience,
-    noDecay: a.noDecay
+    noDecay: a.weightDecayExcept
       ?.split(',')
       .map((part) => part.trim())
       .filter(Boolean),
