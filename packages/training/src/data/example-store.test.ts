@@ -144,3 +144,17 @@ describe('batches', () => {
     expect(padded([new Int32Array(0)], { value: 0 }).shape).toEqual([1, 16]);
   });
 });
+
+test('a table of places larger than what is held of it in memory', async () => {
+  const path = join(folder, 'many.bin');
+  const count = 2 ** 18 + 5;
+  function* many(): Generator<EncodedExample> {
+    for (let i = 0; i < count; i++) yield { input_ids: Int32Array.of(i, i % 7) };
+  }
+  await writeExampleStore(path, many());
+  const store = openExampleStore(path);
+  expect(store.count).toBe(count);
+  for (const i of [0, 2 ** 17 - 1, 2 ** 17, 2 ** 18, count - 1])
+    expect([...store.read(i)['input_ids']!]).toEqual([i, i % 7]);
+  store.close();
+});

@@ -2,6 +2,9 @@
 // larger than memory can be shuffled. Node can't map files; a positional read of a cached page takes microseconds.
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { writeAtomic } from '@brickwork/runtime';
 
 /** One encoded example: whole numbers by field (`input_ids`, `labels`, …), each field of a length of its own. */
@@ -60,10 +63,11 @@ export async function writeExampleStore(
   path: string,
   examples: AsyncIterable<EncodedExample> | Iterable<EncodedExample>,
 ): Promise<void> {
+  // Where examples begin: a table of millions would itself be large, so it waits in a file without a name.
+  const table = await spill();
   await writeAtomic(path, async (file) => {
     const hash = createHash('sha256');
     let fields: readonly string[] | null = null;
-    let places = new Float64Array(1024);
     let count = 0;
     let at = 0;
     let waiting: Uint8Array[] = [];
@@ -83,12 +87,8 @@ export async function writeExampleStore(
       fields ??= fieldsOf(example);
       checkFields(example, fields, count);
       hashExample(hash, example);
-      if (count === places.length) {
-        const more = new Float64Array(2 * count);
-        more.set(places);
-        places = more;
-      }
-      places[count++] = at;
+      await table.add(at);
+      count++;
       put(bytesOf(Int32Array.from(fields, (field) => example[field]!.length)));
       for (const field of fields) put(bytesOf(example[field]!));
       if (size > 2 ** 22) await flush();
@@ -96,13 +96,55 @@ export async function writeExampleStore(
     if (!fields) throw new Error(`${path}: there are no examples to write`);
     put(new Uint8Array((8 - (at % 8)) % 8));
     const index = at;
-    put(bytesOf(places.subarray(0, count)));
+    for await (const places of table.all()) {
+      put(places);
+      await flush();
+    }
     const trailer: Trailer = { magic, fields, count, index, fingerprint: hash.digest('hex') };
     const begin = at;
     put(Buffer.from(JSON.stringify(trailer)));
     put(bytesOf(Float64Array.of(begin)));
     await flush();
-  });
+  }).finally(() => table.close());
+}
+
+// Numbers kept in memory up to a point, then in a temporary file, which is gone when it is closed.
+interface Spill {
+  add(value: number): Promise<void>;
+  /** All of them as bytes, in pieces. */
+  all(): AsyncGenerator<Uint8Array, void, undefined>;
+  close(): Promise<void>;
+}
+async function spill(): Promise<Spill> {
+  const values = new Float64Array(2 ** 17);
+  let held = 0;
+  let folder: string | null = null;
+  let file: FileHandle | null = null;
+  return {
+    async add(value) {
+      if (held === values.length) {
+        folder ??= await mkdtemp(join(tmpdir(), 'brickwork-table-'));
+        file ??= await open(join(folder, 'places'), 'w+');
+        await file.appendFile(bytesOf(values));
+        held = 0;
+      }
+      values[held++] = value;
+    },
+    async *all() {
+      const { size } = (await file?.stat()) ?? { size: 0 };
+      for (let at = 0; at < size;) {
+        const { bytesRead, buffer } = await file!.read(new Uint8Array(2 ** 20), 0, 2 ** 20, at);
+        if (!bytesRead) throw new Error('examples: the table of places was cut short');
+        yield buffer.subarray(0, bytesRead);
+        at += bytesRead;
+      }
+      yield bytesOf(values.slice(0, held));
+    },
+    async close() {
+      await file?.close();
+      if (folder !== null) await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 /**
