@@ -226,3 +226,16 @@ describe('pretrain', () => {
     expect(losses(all).at(-1)).toBeLessThan(losses(all)[0]! - 0.3);
   });
 });
+
+test('activation checkpointing gives the same losses', async () => {
+  const run = async (recompute: boolean): Promise<number[]> => {
+    const losses: number[] = [];
+    for await (const e of pretrain(gpt({ resid_pdrop: 0.1 }), data(), {
+      ...{ steps: 6, batchSize: 2, rate: 1e-2, seed: 4, recompute, measurePeak: false, picture: false },
+    }))
+      if (e.type === 'step') losses.push(e.loss);
+    return losses;
+  };
+  const [plain, again] = [await run(false), await run(true)];
+  plain.forEach((loss, i) => expect(again[i]).toBeCloseTo(loss, 5));
+});

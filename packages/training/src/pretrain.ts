@@ -24,6 +24,8 @@ export interface PretrainOptions extends TrainOptions, OptimizerOptions {
   readonly sampling?: Sampling;
   /** Weights to begin with, by name, copied; drawn from the model's initializers and the seed unless given. */
   readonly weights?: ReadonlyMap<string, HostTensor>;
+  /** Activation checkpointing by block, see `networkStep`; false unless given. */
+  readonly recompute?: boolean;
   /** The engine's options. */
   readonly compile?: CompileOptions;
   /**
@@ -75,6 +77,7 @@ const known: Readonly<Record<keyof PretrainOptions, true>> = {
   scaleParameter: true,
   relativeStep: true,
   weights: true,
+  recompute: true,
   compile: true,
   measurePeak: true,
 };
@@ -164,7 +167,11 @@ export async function* pretrain(
           (weights.tensors.get(name)!.data as Float32Array).set(values as Float32Array);
       },
       async compile() {
-        const step = await compileStep(model, { weights: weights.tensors, grads: grads.tensors, B, T }, o.compile);
+        const step = await compileStep(
+          model,
+          { weights: weights.tensors, grads: grads.tensors, B, T, recompute: o.recompute ?? false },
+          o.compile,
+        );
         if (o.measurePeak === false || o.signal?.aborted) return step;
         const peakPerSecond = await measurePeak({ ...(o.compile && { compile: o.compile }) });
         return { ...step, work: { perRun: step.operations, peakPerSecond } };

@@ -1,5 +1,5 @@
 // One step of training as a compiled graph: batch and weights in, loss and gradients out.
-import { gradients, input, type Tensor } from '@brickwork/graph';
+import { gradients, input, recomputedGradients, type Tensor } from '@brickwork/graph';
 import { evaluating, parameters, training } from '@brickwork/nn';
 import { compile, hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import type { CausalLM } from '@brickwork/transformer';
@@ -18,11 +18,20 @@ export interface Batch {
 const manyBytes = 2 ** 27;
 
 /** Traces the loss of next-token prediction for batches of (B, T). */
-export function traceLoss(model: CausalLM, B: number, T: number, isTraining: boolean): Tensor {
+export const traceLoss = (model: CausalLM, B: number, T: number, isTraining: boolean): Tensor =>
+  trace(model, B, T, isTraining).loss;
+
+// The loss, and the hidden states between the layers.
+function trace(
+  model: CausalLM,
+  B: number,
+  T: number,
+  isTraining: boolean,
+): { readonly loss: Tensor; readonly states: readonly Tensor[] } {
   const ids = input('input_ids', [B, T], 'int64');
   const labels = input('labels', [B, T], 'int64');
-  const { last } = model.forward(ids, isTraining ? training() : evaluating());
-  return model.loss(last, labels, { shift: false });
+  const { last, all } = model.forward(ids, isTraining ? training() : evaluating());
+  return { loss: model.loss(last, labels, { shift: false }), states: all };
 }
 
 /**
@@ -36,15 +45,23 @@ export async function compileStep(
     grads,
     B,
     T,
-  }: { weights: ReadonlyMap<string, HostTensor>; grads: ReadonlyMap<string, HostTensor>; B: number; T: number },
+    recompute = false,
+  }: {
+    weights: ReadonlyMap<string, HostTensor>;
+    grads: ReadonlyMap<string, HostTensor>;
+    B: number;
+    T: number;
+    /** Activation checkpointing by block, as in `networkStep`. */
+    recompute?: boolean;
+  },
   options: CompileOptions = {},
 ): Promise<TrainStep<Batch> & { readonly operations: number }> {
   const wanted = [...parameters(model)].filter(([name]) => grads.has(name));
-  const loss = traceLoss(model, B, T, true);
-  const slopes = gradients(
-    loss,
-    wanted.map(([, p]) => p),
-  );
+  const { loss, states } = trace(model, B, T, true);
+  const trained = wanted.map(([, p]) => p);
+  const slopes = recompute
+    ? recomputedGradients(loss, trained, { checkpoints: states, weights: parameters(model).values() })
+    : gradients(loss, trained);
   const graph: Record<string, Tensor> = {
     loss,
     ...Object.fromEntries(wanted.map(([name], i) => [`grad.${name}`, slopes[i]!])),

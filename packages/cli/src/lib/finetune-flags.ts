@@ -32,7 +32,6 @@ export interface FinetuneArgs extends DataArgs, EngineArgs, MethodArgs, ModelArg
   readonly lrSchedulerType: Scheduler;
   readonly optim: OptimizerName;
   readonly groupByLength: boolean;
-  readonly gradientCheckpointing: boolean;
   readonly autoFindBatchSize: boolean;
   readonly findLearningRate: boolean;
   readonly seed: number;
@@ -123,11 +122,6 @@ export const finetuneFlags: ReturnType<typeof flags> = {
       describe: 'longer gradients are scaled down to it; 0 for never',
     },
     'group-by-length': { type: 'switch', default: true, describe: 'texts of similar length into one batch' },
-    'gradient-checkpointing': {
-      type: 'switch',
-      default: false,
-      describe: 'compute activations once more in place of keeping them: less memory, a third more time',
-    },
     'auto-find-batch-size': {
       type: 'switch',
       default: false,

@@ -20,6 +20,7 @@ export interface OptimizerArgs {
   readonly lrDecaySteps?: number;
   readonly earlyStoppingPatience?: number;
   readonly earlyStoppingThreshold: number;
+  readonly gradientCheckpointing: boolean;
   readonly reportTo: 'none' | 'tensorboard';
 }
 
@@ -81,6 +82,11 @@ export const optimizerFlags: ReturnType<typeof flags> = flags('Training', {
   'lr-gamma': { type: 'number', above: 0, max: 1, describe: 'step: what it is multiplied by, 0.1 unless given' },
   'lr-decay-steps': { ...positive, describe: 'warmup_stable_decay: updates of its end, a tenth of all unless given' },
   'early-stopping-patience': { ...positive, describe: 'ends after so many evaluations that are no better' },
+  'gradient-checkpointing': {
+    type: 'switch',
+    default: false,
+    describe: 'compute activations once more in place of keeping them: less memory, a third more time',
+  },
   'report-to': {
     type: 'choice',
     choices: ['none', 'tensorboard'],
@@ -95,7 +101,10 @@ export const scheduleOf = (name: Scheduler): ScheduleName =>
   name === 'constant_with_warmup' ? 'constant' : name === 'reduce_lr_on_plateau' ? 'plateau' : name;
 
 /** The library's options of the flags. */
-export function optimizerOptions(a: OptimizerArgs, optimizer: OptimizerName): OptimizerOptions & Partial<TrainOptions> {
+export function optimizerOptions(
+  a: OptimizerArgs,
+  optimizer: OptimizerName,
+): OptimizerOptions & Partial<TrainOptions> & { readonly recompute: boolean } {
   const given = {
     layerDecay: a.layerWiseLrDecay,
     ema: a.emaDecay,
@@ -116,6 +125,7 @@ export function optimizerOptions(a: OptimizerArgs, optimizer: OptimizerName): Op
     ...(optimizer === 'sgd' && { momentum: a.momentum, nesterov: a.nesterov }),
     ...(optimizer === 'adafactor' && { scaleParameter: a.scaleParameter, relativeStep: a.relativeStep }),
     earlyStoppingThreshold: a.earlyStoppingThreshold,
+    recompute: a.gradientCheckpointing,
     ...(a.reportTo === 'tensorboard' && { tensorBoard: true }),
     settings: { command: ['lm', ...process.argv.slice(2)] },
     ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<TrainOptions>),

@@ -61,7 +61,6 @@ export async function tune(
       accumulate: a.gradientAccumulationSteps,
       ...optimizerOptions(a, a.optim),
       ...(objective && { objective }),
-      recompute: a.gradientCheckpointing,
     });
   const { batchSize, accumulate } = a.autoFindBatchSize
     ? smallerBatches(a, training.findBatchSize(memory, { most: a.perDeviceTrainBatchSize }).batchSize)
@@ -98,7 +97,6 @@ export async function tune(
     weightDecay: a.weightDecay,
     betas: [a.adamBeta1, a.adamBeta2],
     groupByLength: a.groupByLength,
-    recompute: a.gradientCheckpointing,
     evaluateEvery,
     ...(a.saveSteps !== undefined && { saveEvery: a.saveSteps }),
     seed: a.seed,
@@ -204,7 +202,7 @@ async function suggestRate(
   const line = new ProgressLine(io);
   const { points, suggestion } = await tuning.findLearningRate(data.train, {
     ...{ task, batchSize, seed: a.seed, clip: a.maxGradNorm, groupByLength: a.groupByLength, signal },
-    ...{ weightDecay: a.weightDecay, betas: [a.adamBeta1, a.adamBeta2], recompute: a.gradientCheckpointing },
+    ...{ weightDecay: a.weightDecay, betas: [a.adamBeta1, a.adamBeta2] },
     ...optimizerOptions(a, a.optim),
     ...(objective && { objective }),
     compile: engineOptions(a),
