@@ -3,7 +3,7 @@
 //   node scripts/run.mjs node scripts/recipes/encoder.mjs OUT FILE…
 //
 // FILE: texts (.txt, .txt.gz), and labelled texts (.tsv: label, text) of which every fifth is left out. About 40 minutes on
-// one core. Interrupted, the same command goes on.
+// one core; STEPS in the environment ends it sooner. Interrupted, the same command goes on.
 import process from 'node:process';
 import { saveCheckpoint } from '@brickwork/runtime';
 import { Tokenizer, tokenizerConfig, trainTokenizer } from '@brickwork/tokenizer';
@@ -68,7 +68,7 @@ const save = () =>
   });
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
-const steps = 5000;
+const steps = Number(process.env['STEPS'] ?? 5000);
 const line = progressLine({ steps });
 const tuning = new FineTuning(model);
 for await (const event of tuning.train(
@@ -78,7 +78,7 @@ for await (const event of tuning.train(
     batchSize: 32,
     steps,
     rate: 2e-3,
-    warmup: 200,
+    warmup: Math.min(200, steps),
     floor: 0.02,
     betas: [0.9, 0.98],
     evaluateEvery: 250,

@@ -9,7 +9,7 @@
 //
 // On STS-B's 1,500 pairs of dev: Pearson 0.721 and Spearman 0.731 after four epochs, 0.573 and 0.608 before them; eight minutes
 // of one core. Reimers and Gurevych (2019) have Spearman 0.580 for means of GloVe's vectors, 0.464 for means of BERT's, and
-// 0.847 for a BERT base tuned so, on the test part. Reading both sentences at once this encoder learns next to nothing.
+// 0.847 for a BERT base tuned so, on the test part. Reading both sentences at once, this encoder comes to Pearson 0.193.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
