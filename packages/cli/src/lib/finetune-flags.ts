@@ -30,6 +30,7 @@ export interface FinetuneArgs extends DataArgs, EngineArgs, MethodArgs, ModelArg
   readonly adamBeta2: number;
   readonly maxGradNorm: number;
   readonly lrSchedulerType: Scheduler;
+  readonly minLr?: number;
   readonly optim: OptimizerName;
   readonly groupByLength: boolean;
   readonly autoFindBatchSize: boolean;
@@ -104,6 +105,12 @@ export const finetuneFlags: ReturnType<typeof flags> = {
       choices: schedulers,
       default: 'linear',
       describe: 'how the step size changes; plateau halves it when validation stops improving',
+    },
+    'min-lr': {
+      type: 'number',
+      min: 0,
+      max: 1,
+      describe: 'share of the step size that is left at the end, where it falls; 0 unless given',
     },
     optim: {
       type: 'choice',

@@ -90,7 +90,7 @@ export async function tune(
     rate: a.learningRate ?? (isSlow(p.method) ? 5e-5 : 1e-3),
     schedule: scheduleOf(a.lrSchedulerType),
     warmup: Math.min(steps, a.warmupSteps || Math.ceil(a.warmupRatio * steps)),
-    floor: 0,
+    floor: a.minLr ?? 0,
     clip: a.maxGradNorm,
     ...optimizerOptions(a, a.optim),
     ...(objective && { objective }),
