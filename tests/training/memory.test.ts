@@ -11,7 +11,8 @@ const run = (method: 'full' | 'lora', recompute: boolean): { estimate: MemoryEst
     execFileSync(process.execPath, [child, JSON.stringify({ ...size, method, recompute })], { encoding: 'utf8' }),
   ) as { estimate: MemoryEstimate; peak: number };
 
-describe('the peak of fine-tuning', () => {
+// What the engine's allocator keeps was measured with glibc's.
+describe.skipIf(process.platform !== 'linux')('the peak of fine-tuning', () => {
   test.each(['full', 'lora'] as const)('%s: is within a quarter of the estimate, and lower checkpointed', (method) => {
     const [plain, checkpointed] = [run(method, false), run(method, true)];
     for (const { estimate, peak } of [plain, checkpointed]) {
