@@ -39,6 +39,8 @@ const config = {
   max_position_embeddings: limit,
   local_attention: 32,
   global_attn_every_n_layers: 2,
+  classifier_pooling: 'mean',
+  classifier_dropout: 0.1,
   pad_token_id: pad.id,
   cls_token_id: cls.id,
   sep_token_id: sep.id,
