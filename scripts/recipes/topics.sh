@@ -11,7 +11,9 @@ shift 2
 here=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "$out.data"
 train="$out.data/train.csv" held="$out.data/held.csv"
-awk -v train="$train" -v held="$held" '{ if (NR % 5 == 0) print > held; else print > train }' "$news"
+# Classes by their names, as data/ag_news_csv/classes.txt has them.
+sed -E 's/^"?1"?,/World,/; s/^"?2"?,/Sports,/; s/^"?3"?,/Business,/; s/^"?4"?,/Sci\/Tech,/' "$news" |
+  awk -v train="$train" -v held="$held" '{ if (NR % 5 == 0) print > held; else print > train }'
 about=(--task classification --header label,text,pair --max-length 96)
 "$here/lm" finetune -m "$here/models/encoder" --data "$train" --validation-data "$held" "${about[@]}" --out "$out" \
   ${STEPS:+--max-steps "$STEPS"} --num-train-epochs 3 --batch-size 32 --learning-rate 5e-4 --warmup-ratio 0.1 \
