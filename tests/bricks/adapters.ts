@@ -11,6 +11,7 @@ import {
   LoRA,
   normal,
   parameters,
+  Switched,
   training,
   type LinearAdapter,
   type LinearLayer,
@@ -178,5 +179,38 @@ export const adapterCases: Cases = {
       assert.ok(first.get('adapter.down.weight')!.data.some((v) => v !== 0));
     },
     'a size that is none': () => throws(() => new Bottleneck(linear(), { size: 1.5 }), 'size is 1.5'),
+  },
+  Switched: {
+    'all kinds at once, on either layout': async () => {
+      const parts = { rank: 2, stretch: true, input: true, output: true, size: 2, activation: 'tanh' };
+      for (const [make, first] of [
+        [linear, true],
+        [conv1d, false],
+      ] as const)
+        await checkBrick(() => adapted(make(), (l) => new Switched(l, parts)), [[5, inputs]], {
+          reference: (x, w, b, A, B, t, i, o, dw, db, uw, ub) => {
+            const taken = nd(x.shape, (...n) => at(x, ...n) * at(i!, n.at(-1)!));
+            const given = layer(taken, w, b!, first);
+            const turned = times(x, (m, k) => (first ? at(w, m, k) : at(w, k, m)), outputs);
+            const low = change(x, A!, B!, 2);
+            const h = nd(given.shape, (...n) => {
+              const c = n.at(-1)!;
+              return at(given, ...n) * at(o!, c) + at(turned, ...n) * at(t!, c) + at(low, ...n);
+            });
+            const d = times(h, (m, k) => at(dw!, m, k), 2);
+            const f = nd(d.shape, (...n) => Math.tanh(at(d, ...n) + at(db!, n.at(-1)!)));
+            const u = times(f, (m, k) => at(uw!, m, k), outputs);
+            return nd(h.shape, (...n) => at(h, ...n) + at(u, ...n) + at(ub!, n.at(-1)!));
+          },
+        });
+    },
+    'only the parts that are asked for': () => {
+      const none = { rank: 0, stretch: false, input: false, output: false, size: 0, activation: 'relu' };
+      const names = (more: Partial<typeof none>): string[] =>
+        [...parameters(adapted(linear(), (l) => new Switched(l, { ...none, ...more }))).keys()].slice(2);
+      assert.deepEqual(names({}), []);
+      assert.deepEqual(names({ rank: 1 }), ['adapter.lora_A.weight', 'adapter.lora_B.weight']);
+      assert.deepEqual(names({ stretch: true, output: true }), ['adapter.stretch', 'adapter.output']);
+    },
   },
 };
