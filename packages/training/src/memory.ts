@@ -56,11 +56,16 @@ function engineOrder(outputs: readonly Tensor[]): Node[] {
 }
 
 /**
- * The most bytes that values between a graph's inputs and outputs take at once, outputs included, inputs not.
+ * The most bytes that values between a graph's inputs and outputs take at once, inputs not included.
  *
  * Sizes must be known: values whose sizes are names count as nothing.
+ *
+ * @param o.outputs whether the outputs count as well; true unless given
  */
-export function activationBytes(outputs: readonly Tensor[]): number {
+export function activationBytes(
+  outputs: readonly Tensor[],
+  { outputs: countsOutputs = true }: { readonly outputs?: boolean } = {},
+): number {
   const order = engineOrder(outputs);
   // What a view sees.
   const owner = (x: Tensor): Tensor => {
@@ -75,12 +80,13 @@ export function activationBytes(outputs: readonly Tensor[]): number {
   };
   for (const { op, inputs } of order) if (!views.has(op.name)) for (const x of new Set(inputs.map(owner))) add(x);
   for (const x of outputs) add(x); // never freed
+  const elsewhere = new Set(countsOutputs ? [] : outputs.map(owner));
   let now = 0;
   let most = 0;
   for (const { op, inputs, outputs: made } of order) {
     if (views.has(op.name)) continue;
     const own = [...new Set(inputs.map(owner))].filter((x) => x.node);
-    const size = made.reduce((sum, x) => sum + (readers.has(x) ? sizeOf(x) : 0), 0);
+    const size = made.reduce((sum, x) => sum + (readers.has(x) && !elsewhere.has(x) ? sizeOf(x) : 0), 0);
     const taken =
       inPlace.has(op.name) && own.some((x) => readers.get(x) === 1 && sizeOf(x) === size && size > 0) ? size : 0;
     now += size;
@@ -107,10 +113,11 @@ export interface MemoryEstimate {
   readonly total: number;
 }
 
-// Measured on x86-64 Linux (npm run bench -- memory): a session, a node of it, and what the allocator keeps for itself.
+// Measured on x86-64 Linux (npm run bench -- memory): a session, a node of it, and how much more than on paper values take: the
+// allocator keeps what is in too small pieces, most of all where blocks are computed twice.
 const session = 32 * 2 ** 20;
 const perNode = 12_000;
-const slack = (bytes: number): number => Math.max(Math.min(48 * 2 ** 20, bytes / 2), bytes / 4);
+const overhead = { once: 0.2, twice: 0.9 };
 
 /**
  * The peak of a run whose every step is this graph.
@@ -118,20 +125,25 @@ const slack = (bytes: number): number => Math.max(Math.min(48 * 2 ** 20, bytes /
  * @param graph of `traceStep`, of the largest batch
  * @param o.values how many values are trained
  * @param o.arrays how many arrays as long as those are kept besides the weights
+ * @param o.recompute whether activations are computed twice
  * @param o.resident bytes that the process holds now; what it does hold unless given
  */
 export function estimateMemory(
   graph: Readonly<Record<string, Tensor>>,
-  o: { readonly values: number; readonly arrays: number; readonly resident?: number },
+  o: {
+    readonly values: number;
+    readonly arrays: number;
+    readonly recompute?: boolean;
+    readonly resident?: number;
+  },
 ): MemoryEstimate {
   const { resident = residentBytes() } = o;
   const outputs = Object.values(graph);
-  const gradients = 4 * o.values;
-  const state = o.arrays * gradients;
+  const state = o.arrays * 4 * o.values;
   // Gradients go where they are kept, and not where the engine puts its other values.
-  const activations = Math.max(0, activationBytes(outputs) - gradients);
-  const nodes = topologicalOrder(outputs).length;
-  const engine = session + perNode * nodes + gradients + slack(activations + gradients);
+  const activations = activationBytes(outputs, { outputs: false });
+  const more = (o.recompute ? overhead.twice : overhead.once) * activations;
+  const engine = session + perNode * topologicalOrder(outputs).length + more;
   return { resident, state, activations, engine, total: resident + state + activations + engine };
 }
 
