@@ -116,7 +116,7 @@ export interface MemoryEstimate {
 // Measured on x86-64 Linux (npm run bench -- memory): a session, a node of it, and how much more than on paper values take: the
 // allocator keeps what is in too small pieces, most of all where blocks are computed twice.
 const session = 32 * 2 ** 20;
-const perNode = 12_000;
+const perNode = 9_000;
 const overhead = { once: 0.2, twice: 0.9 };
 
 /**
