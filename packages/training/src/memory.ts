@@ -114,10 +114,12 @@ export interface MemoryEstimate {
 }
 
 // Measured on x86-64 Linux (npm run bench -- memory): a session, a node of it, and how much more than on paper values take: the
-// allocator keeps what is in too small pieces, most of all where blocks are computed twice.
+// allocator keeps what is in too small pieces, most of all where blocks are computed twice. The engine's arena keeps more.
 const session = 32 * 2 ** 20;
 const perNode = 9_000;
-const overhead = { once: 0.2, twice: 0.9 };
+const overhead = { plain: { once: 0.2, twice: 0.9 }, arena: { once: 1.8, twice: 4.9 } };
+// Of pretraining: the machine's peak is measured, and an evaluation has an arena of its own.
+const arenas = 105 * 2 ** 20;
 
 /**
  * The peak of a run whose every step is this graph.
@@ -126,6 +128,7 @@ const overhead = { once: 0.2, twice: 0.9 };
  * @param o.values how many values are trained
  * @param o.arrays how many arrays as long as those are kept besides the weights
  * @param o.recompute whether activations are computed twice
+ * @param o.memory how the engine allocates: `plain` unless given, as in fine-tuning
  * @param o.resident bytes that the process holds now; what it does hold unless given
  */
 export function estimateMemory(
@@ -134,16 +137,17 @@ export function estimateMemory(
     readonly values: number;
     readonly arrays: number;
     readonly recompute?: boolean;
+    readonly memory?: 'plain' | 'arena';
     readonly resident?: number;
   },
 ): MemoryEstimate {
-  const { resident = residentBytes() } = o;
+  const { memory = 'plain', resident = residentBytes() } = o;
   const outputs = Object.values(graph);
   const state = o.arrays * 4 * o.values;
   // Gradients go where they are kept, and not where the engine puts its other values.
   const activations = activationBytes(outputs, { outputs: false });
-  const more = (o.recompute ? overhead.twice : overhead.once) * activations;
-  const engine = session + perNode * topologicalOrder(outputs).length + more;
+  const more = overhead[memory][o.recompute ? 'twice' : 'once'] * activations;
+  const engine = session + (memory === 'arena' ? arenas : 0) + perNode * topologicalOrder(outputs).length + more;
   return { resident, state, activations, engine, total: resident + state + activations + engine };
 }
 

@@ -10,7 +10,7 @@ import { flatStore, layout } from './flat-store.ts';
 import { train } from './loop.ts';
 import type { TrainEvent } from './train-options.ts';
 import { adamw } from './optimizers/adamw.ts';
-import { pretrain, type PretrainOptions } from './pretrain.ts';
+import { pretrain, pretrainMemory, type PretrainOptions } from './pretrain.ts';
 import { compileStep, type Batch } from './step.ts';
 import type { TokenData } from './token-data.ts';
 import { memoryTokens } from './token-source.ts';
@@ -238,4 +238,15 @@ test('activation checkpointing gives the same losses', async () => {
   };
   const [plain, again] = [await run(false), await run(true)];
   plain.forEach((loss, i) => expect(again[i]).toBeCloseTo(loss, 5));
+});
+
+test('memory is estimated: more for larger batches and more state, less with checkpointing', () => {
+  const of = (more: object): number =>
+    pretrainMemory(gpt({ n_layer: 4, n_embd: 64 }), { ...{ steps: 1, batchSize: 16 }, ...more }).activations;
+  expect(of({ batchSize: 32 })).toBeGreaterThan(1.9 * of({}));
+  expect(of({ recompute: true })).toBeLessThan(0.6 * of({}));
+  const state = (more: object): number => pretrainMemory(gpt(), { ...{ steps: 1, batchSize: 2 }, ...more }).state;
+  // Weights, gradients and two moments; sums of gradients and an average besides.
+  expect(state({ accumulate: 2, ema: 0.9 }) / state({})).toBeCloseTo(6 / 4, 9);
+  expect(state({ optimizer: 'lion' }) / state({})).toBeCloseTo(3 / 4, 9);
 });

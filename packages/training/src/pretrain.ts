@@ -9,9 +9,10 @@ import { flatStore, layout } from './flat-store.ts';
 import { initializeWeights } from './initialize-weights.ts';
 import { train } from './loop.ts';
 import type { TrainEvent, TrainOptions } from './train-options.ts';
-import { makeOptimizer, type OptimizerOptions } from './optimizers/make-optimizer.ts';
+import { makeOptimizer, stateSize, type OptimizerOptions } from './optimizers/make-optimizer.ts';
+import { estimateMemory, type MemoryEstimate } from './memory.ts';
 import { measurePeak } from './peak.ts';
-import { compileStep, type Batch } from './step.ts';
+import { compileStep, traceWindows, type Batch } from './step.ts';
 import { checkIds, nextTokenData, type TokenData } from './token-data.ts';
 
 /** How a language model is trained. Unless given, weights decay by 0.1, and AdamW's betas are 0.9 and 0.95. */
@@ -151,7 +152,6 @@ export async function* pretrain(
   const memory = arena(Array<number>(4 + Number(accumulate > 1) + Number(o.ema !== undefined)).fill(length));
   const weights = flatStore(parts, memory.take(length));
   const grads = flatStore(parts, memory.take(length));
-  const usual = { betas: [0.9, 0.95], weightDecay: 0.1 } as const;
   const { optimizer, constants } = makeOptimizer(parts, length, o, { usual, arena: memory });
   yield* train<Batch>(
     {
@@ -191,6 +191,25 @@ export async function* pretrain(
     },
   );
 }
+
+/**
+ * What a run with these options will hold at its peak, in bytes. Call it in the process that is to train, with the data
+ * open: what it holds already counts.
+ */
+export function pretrainMemory(model: CausalLM, o: PretrainOptions): MemoryEstimate {
+  const { batchSize: B, length: T = model.contextLength, recompute = false, accumulate = 1 } = o;
+  const found = parameters(model);
+  const { parts, length } = layout(new Map([...found].map(([name, p]) => [name, p.shape as number[]])));
+  // Made and dropped: what it keeps is not written to, and so takes no memory.
+  const kept = stateSize(makeOptimizer(parts, length, o, { usual }).optimizer) / length;
+  const arrays = 2 + Number(accumulate > 1) + Number(o.ema !== undefined) + kept;
+  const graph = traceWindows(model, B, T, { names: [...found.keys()], recompute });
+  const memory = o.compile?.memory ?? 'arena';
+  return estimateMemory(graph, { values: length, arrays, recompute, memory });
+}
+
+// AdamW's constants, as nanoGPT has them.
+const usual = { betas: [0.9, 0.95], weightDecay: 0.1 } as const;
 
 function fingerprint(tensors: ReadonlyMap<string, HostTensor>): string {
   const hash = createHash('sha256');

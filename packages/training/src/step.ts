@@ -34,6 +34,22 @@ function trace(
   return { loss: model.loss(last, labels, { shift: false }), states: all };
 }
 
+/** The graph of a step on windows of (B, T) tokens: `loss`, and `grad.NAME` of each parameter named. */
+export function traceWindows(
+  model: CausalLM,
+  B: number,
+  T: number,
+  { names, recompute = false }: { readonly names: readonly string[]; readonly recompute?: boolean },
+): Record<string, Tensor> {
+  const known = parameters(model);
+  const { loss, states } = trace(model, B, T, true);
+  const trained = names.map((name) => known.get(name)!);
+  const slopes = recompute
+    ? recomputedGradients(loss, trained, { checkpoints: states, weights: known.values() })
+    : gradients(loss, trained);
+  return { loss, ...Object.fromEntries(names.map((name, i) => [`grad.${name}`, slopes[i]!])) };
+}
+
 /**
  * Compiles next-token training for batches of (B, T). Weights and gradients are the arrays of the two maps, read and
  * written in place at every step; they must not share memory. `operations` is what one step's arithmetic is.
@@ -57,15 +73,7 @@ export async function compileStep(
   options: CompileOptions = {},
 ): Promise<TrainStep<Batch> & { readonly operations: number }> {
   const wanted = [...parameters(model)].filter(([name]) => grads.has(name));
-  const { loss, states } = trace(model, B, T, true);
-  const trained = wanted.map(([, p]) => p);
-  const slopes = recompute
-    ? recomputedGradients(loss, trained, { checkpoints: states, weights: parameters(model).values() })
-    : gradients(loss, trained);
-  const graph: Record<string, Tensor> = {
-    loss,
-    ...Object.fromEntries(wanted.map(([name], i) => [`grad.${name}`, slopes[i]!])),
-  };
+  const graph = traceWindows(model, B, T, { names: wanted.map(([name]) => name), recompute });
   const step = await compile(graph, options);
   const bytes = wanted.reduce((sum, [name]) => sum + grads.get(name)!.data.byteLength, 0);
   // A large model's evaluation gives its memory back, for training to have.

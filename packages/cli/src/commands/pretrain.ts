@@ -1,7 +1,9 @@
 // lm pretrain: trains a model on texts, from nothing or from a checkpoint: a GPT on text files unless told otherwise.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import type { HostTensor } from '@brickwork/runtime';
+import type { PretrainOptions } from '@brickwork/training';
 import type { CausalLM, Config } from '@brickwork/transformer';
 import type { Command } from '../lib/command.ts';
 import { configurable, withConfig } from '../lib/config-file.ts';
@@ -13,7 +15,7 @@ import { goesByExamples, pretrainExamples } from '../lib/pretrain-examples.ts';
 import { optimizerOptions, scheduleOf } from '../lib/optimizer-flags.ts';
 import { checkPretrainArgs, pretrainFlags, type PretrainArgs } from '../lib/pretrain-flags.ts';
 import { learnTokenizer, openSource, type Source } from '../lib/pretrain-source.ts';
-import { count, ProgressLine } from '../lib/progress.ts';
+import { bytes, count, memoryText, ProgressLine } from '../lib/progress.ts';
 import { runOutput, type RunOutput } from '../lib/run-output.ts';
 import { sizeOfFiles } from '../lib/text-files.ts';
 
@@ -165,7 +167,7 @@ async function train(
     line.clear();
     io.note(text);
   };
-  for await (const event of training.pretrain(model, data, {
+  const options: PretrainOptions = {
     length: a.context,
     ...(first && { weights: first }),
     steps: a.maxSteps,
@@ -189,7 +191,9 @@ async function train(
     identity: { config },
     signal,
     compile: engineOptions(a),
-  })) {
+  };
+  const memory = training.pretrainMemory(model, options);
+  for await (const event of training.pretrain(model, data, options)) {
     if (event.type === 'evaluation') {
       const { weights, ...plain } = event;
       await tell(plain);
@@ -200,10 +204,11 @@ async function train(
       continue;
     }
     if (event.type === 'start') {
-      await tell({ ...event, trainTokens: data.train.length, validationTokens: heldOut });
+      await tell({ ...event, trainTokens: data.train.length, validationTokens: heldOut, memory });
       note(
         `${count(event.parameters)} parameters, ${count(data.train.length)} tokens to train on, ${count(heldOut)} held out${event.step ? `; going on from step ${event.step}` : ''}`,
       );
+      note(memoryText(memory));
       continue;
     }
     if (event.type === 'end') {
@@ -225,7 +230,11 @@ async function train(
         await save(event.step, new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor])));
         if (keepsBest) note(`${out} was gone: it has the last weights now, not the best`);
       }
+      const peak = process.resourceUsage().maxRSS * 1024;
+      note(`memory: ${bytes(peak)} at its peak`);
       if (!a.json) await io.write(`${join(out, 'model.safetensors')}\n`);
+      await tell({ ...event, peakMemory: peak });
+      continue;
     }
     await tell(event);
     if (event.type === 'step') line.show(event);

@@ -1,4 +1,5 @@
 // The line that shows how far a long run is: rewritten in place on a terminal, a line now and then elsewhere.
+import type { MemoryEstimate } from '@brickwork/training';
 import type { Io } from './io.ts';
 
 /** A number with its thousands apart. */
@@ -10,6 +11,10 @@ export function bytes(n: number): string {
   const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, n)) / 3)));
   return `${power ? (n / 1000 ** power).toFixed(1) : n} ${units[power]}`;
 }
+
+/** What a run is going to take, in one line. */
+export const memoryText = (m: MemoryEstimate): string =>
+  `memory: about ${bytes(m.total)} at its peak (${bytes(m.resident)} now, ${bytes(m.state)} gradients and optimizer, ${bytes(m.activations)} activations, ${bytes(m.engine)} engine)`;
 
 /** Shows how far a run is, on stderr. */
 export class ProgressLine {

@@ -13,7 +13,7 @@ import type { Io } from './io.ts';
 import type { Classes } from './make-task.ts';
 import { measure } from './measure.ts';
 import { optimizerOptions, scheduleOf } from './optimizer-flags.ts';
-import { bytes, count, ProgressLine } from './progress.ts';
+import { bytes, count, memoryText, ProgressLine } from './progress.ts';
 import type { RunOutput } from './run-output.ts';
 import { saveTuned } from './save-tuned.ts';
 import type { Scores } from './scores.ts';
@@ -140,8 +140,7 @@ export async function tune(
       note(
         `${count(trained)} of ${count(all)} parameters are trained (${((100 * trained) / all).toPrecision(3)}%); ${count(data.train.count)} examples to train on, ${count(heldOut)} held out${data.skipped ? `, ${count(data.skipped)} rows left out` : ''}${data.isCached ? ', found encoded' : ''}; ${count(steps)} steps${event.step ? `, going on from step ${event.step}` : ''}`,
       );
-      const parts = `${bytes(estimate.resident)} now, ${bytes(estimate.state)} gradients and optimizer, ${bytes(estimate.activations)} activations, ${bytes(estimate.engine)} engine`;
-      note(`memory: about ${bytes(estimate.total)} at its peak (${parts})`);
+      note(memoryText(estimate));
       if (batchSize < a.perDeviceTrainBatchSize)
         note(
           `batches of ${batchSize} in place of ${a.perDeviceTrainBatchSize}, ${accumulate} in an update: more don’t fit in memory`,
