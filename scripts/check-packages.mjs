@@ -20,9 +20,9 @@ const layers = {
   runtime: 1,
   transformer: 2,
   vision: 3,
-  embedding: 4,
   training: 4,
-  cli: 5,
+  embedding: 5,
+  cli: 6,
 };
 
 /** Libraries that belong to one package alone. */

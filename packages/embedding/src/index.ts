@@ -1,0 +1,2 @@
+// Word vectors, sentence embeddings, similarity and search.
+export {};
