@@ -40,8 +40,15 @@ export const commands: Commands = {
   },
   eval: {
     command: 'eval',
-    describe: 'Measure a model on labelled data',
-    load: async () => (await import('./eval.ts')).evalCommand,
+    describe: 'Measure a model: on your own labelled data, or by a benchmark',
+    commands: {
+      data: {
+        command: 'data',
+        describe: 'Measure a model on labelled data',
+        isDefault: true,
+        load: async () => (await import('./eval.ts')).evalCommand,
+      },
+    },
   },
   classify: {
     command: 'classify [text..]',

@@ -21,6 +21,8 @@ export interface Entry {
   /** As yargs has it: `generate [text..]`. */
   readonly command: string;
   readonly describe: string;
+  /** Of a group's commands, the one that runs where none is named: `lm eval -m …`. */
+  readonly isDefault?: boolean;
   load(): Promise<Command>;
 }
 /** Commands under one name: `lm tokenizer train`. */
@@ -38,7 +40,7 @@ export async function loadAsked(all: Commands, argv: readonly string[]): Promise
   const loaded = new Map<Entry, Command>();
   const walk = async (commands: Commands): Promise<void> => {
     for (const [name, one] of Object.entries(commands)) {
-      if (!anyOf && !argv.includes(name)) continue;
+      if (!anyOf && !argv.includes(name) && !('isDefault' in one)) continue;
       if ('commands' in one) await walk(one.commands);
       else loaded.set(one, await one.load());
     }
@@ -62,14 +64,16 @@ export class Asked {
 export function addCommands(y: Argv, all: Commands, loaded: ReadonlyMap<Entry, Command>, depth = 1): Argv {
   for (const one of Object.values(all)) {
     const { command, describe } = one;
-    if ('commands' in one)
-      y.command(command, describe, (inner) =>
-        addCommands(inner, one.commands, loaded, depth + 1).demandCommand(1, 'which command?'),
-      );
-    else {
+    if ('commands' in one) {
+      const hasDefault = Object.values(one.commands).some((inner) => 'isDefault' in inner);
+      y.command(command, describe, (inner) => {
+        const all = addCommands(inner, one.commands, loaded, depth + 1);
+        return hasDefault ? all : all.demandCommand(1, 'which command?');
+      });
+    } else {
       const own = loaded.get(one);
       y.command(
-        command,
+        one.isDefault ? [command, '$0'] : command,
         describe,
         (inner) => (own ? describeTo(inner, own) : inner),
         (argv) => {
