@@ -1,7 +1,8 @@
 // What a causal language model takes and gives by name, as Hugging Face's models do.
 import { equal, reshapeLike, where, concat, constant, slice, type Tensor } from '@brickwork/graph';
-import { crossEntropy, ignoreIndex, type Context, type NetworkInput, type Outputs } from '@brickwork/nn';
+import { ignoreIndex, type Context, type NetworkInput, type Outputs } from '@brickwork/nn';
 import type { CausalLM, Hidden } from './causal-lm.ts';
+import { hiddenLogProbs } from './heads/label-log-probs.ts';
 import { segmentPositions } from './mask.ts';
 import { nextLabels } from './next-token-loss.ts';
 
@@ -69,7 +70,7 @@ export function causalOutputs(model: CausalLM, inputs: Readonly<Record<string, T
     log_probs: () => {
       const own = labels ?? predicted(ids!);
       const seen = attentionMask ? where(equal(attentionMask, int64(0)), int64(ignoreIndex), own) : own;
-      const next = crossEntropy(logits(), nextLabels(seen), { reduction: 'none' }).neg(); // (B, T): of the token after
+      const next = hiddenLogProbs(hidden.last, nextLabels(seen), (x) => model.head(x)); // (B, T): of the token after
       // The last is 0; it goes to the front.
       return reshapeLike(concat([slice(next, 1, -1), slice(next, 1, 0, -1)], 1), next);
     },

@@ -3,7 +3,7 @@ import type { Tensor } from '@brickwork/graph';
 import { ignoreIndex, type Context, type NetworkInput, type Outputs } from '@brickwork/nn';
 import { once } from './causal-outputs.ts';
 import type { Encoded } from './heads/encoder-outputs.ts';
-import { labelLogProbs } from './heads/label-log-probs.ts';
+import { hiddenLogProbs } from './heads/label-log-probs.ts';
 import { paddingMask } from './mask.ts';
 import type { Decoded, EncoderDecoder, Seq2Seq } from './seq2seq.ts';
 import { shiftRight } from './shift-right.ts';
@@ -105,7 +105,10 @@ export function seq2seqOutputs(model: Seq2Seq, inputs: Tensors, targets: Tensor 
   const logits = once(() => model.head(decoded.last));
   return {
     logits,
-    ...(labels && { loss: () => model.loss(decoded.last, labels), log_probs: () => labelLogProbs(logits(), labels) }),
+    ...(labels && {
+      loss: () => model.loss(decoded.last, labels),
+      log_probs: () => hiddenLogProbs(decoded.last, labels, (x) => model.head(x)),
+    }),
     ...passedOutputs(passed),
   };
 }

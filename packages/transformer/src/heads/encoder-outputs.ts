@@ -4,7 +4,7 @@ import { affine, type Outputs } from '@brickwork/nn';
 import { layerOutputs, once } from '../causal-outputs.ts';
 import { classificationLoss } from './classification-loss.ts';
 import type { Tensors } from './encoder-inputs.ts';
-import { labelLogProbs } from './label-log-probs.ts';
+import { hiddenLogProbs, labelLogProbs } from './label-log-probs.ts';
 import { maskedLMLoss, type MaskedLMHead } from './masked-lm-loss.ts';
 import { problemTypeOf, type Labels } from './problem-type.ts';
 import { spanLoss } from './span-loss.ts';
@@ -84,7 +84,7 @@ export function maskedLMOutputs(hidden: Tensor, head: MaskedLMHead, labels: Tens
     logits,
     ...(labels && {
       loss: () => maskedLMLoss(hidden, labels, head),
-      log_probs: () => labelLogProbs(logits(), labels),
+      log_probs: () => hiddenLogProbs(hidden, labels, (x) => maskedLMLogits(x, head)),
     }),
   };
 }
