@@ -14,6 +14,8 @@ export interface PlacedToken {
   readonly token: string;
   readonly start: number;
   readonly end: number;
+  /** Which of the words it is of that the pre-tokenizer makes, counted from 0. */
+  readonly word: number;
 }
 
 /** Added tokens as they are found in a text, before it is normalized and after. */
@@ -67,24 +69,27 @@ export function alignedEncoder(
   if (config['remove_space'] === true) normalizers.unshift((text) => text.trim().split(/\s+/).join(' '));
   const splits = checked.preTokenizers.map(alignedSplit);
   const fuses = Array.isArray(checked.model['vocab']) || checked.model['fuse_unk'] === true;
+  let words = 0;
   const whole = (token: AddedToken, a: Aligned): PlacedToken => {
     const [start, end] = range(a, 0, a.text.length);
-    return { id: token.id, token: a.text, start, end };
+    return { id: token.id, token: a.text, start, end, word: words++ };
   };
 
   const encodeText = (text: string, part: Aligned, section: number): PlacedToken[] => {
-    let words = [part];
-    for (const split of splits) words = words.flatMap((word) => split(word, section));
-    const placed = words.flatMap((word) =>
-      encodeWord(word, text).map(({ id, token, start, end }) => {
-        const [from, to] = range(word, start, end);
-        return { id, token, start: from, end: to };
-      }),
-    );
+    let parts = [part];
+    for (const split of splits) parts = parts.flatMap((one) => split(one, section));
+    const placed = parts.flatMap((one) => {
+      const word = words++;
+      return encodeWord(one, text).map(({ id, token, start, end }) => {
+        const [from, to] = range(one, start, end);
+        return { id, token, start: from, end: to, word };
+      });
+    });
     return fuses && checked.unknownId !== undefined ? fuse(placed, checked.unknownId, checked.tokens) : placed;
   };
-  return (text) =>
-    inText(text).flatMap((section, index) => {
+  return (text) => {
+    words = 0;
+    return inText(text).flatMap((section, index) => {
       const part = aligned(text.slice(section.start, section.end), section.start);
       if (section.token) return [whole(section.token, part)];
       const normalized = normalizers.reduce((a, apply) => realign(a, apply(a.text), apply), part);
@@ -93,6 +98,7 @@ export function alignedEncoder(
         return token ? [whole(token, piece)] : encodeText(text, piece, index);
       });
     });
+  };
 }
 
 /** Neighbouring unknown tokens become one. */
@@ -107,7 +113,7 @@ function fuse(
     if (last?.id !== unknownId || one.id !== unknownId) out.push(one);
     else {
       const token = last.token === tokens[unknownId] ? last.token : last.token + one.token;
-      out[out.length - 1] = { id: unknownId, token, start: last.start, end: one.end };
+      out[out.length - 1] = { id: unknownId, token, start: last.start, end: one.end, word: last.word };
     }
   }
   return out;

@@ -59,6 +59,19 @@ function parts(tokenizer: Tokenizer, text: string): string[] {
   return tokenizer.encode(text, { addSpecialTokens: false }).offsets.map(([start, end]) => text.slice(start, end));
 }
 
+test('word ids count the words that the pre-tokenizer makes', () => {
+  const bert = new Tokenizer(kinds['WordPiece']!);
+  const text = "end, didn't";
+  const { offsets, wordIds, specialTokensMask } = bert.encode(text);
+  const words = new Map<number, string>();
+  wordIds.forEach((word, i) => {
+    expect(word === null).toBe(specialTokensMask[i] === 1);
+    if (word !== null) words.set(word, (words.get(word) ?? '') + text.slice(...offsets[i]!));
+  });
+  expect([...words.values()]).toEqual(['end', ',', 'didn', "'", 't']);
+  expect([...words.keys()]).toEqual([0, 1, 2, 3, 4]);
+});
+
 test('offsets of byte-level BPE cover the text; each part of a character has its range', () => {
   const tokenizer = new Tokenizer(kinds['byte-level BPE']!);
   expect(parts(tokenizer, "the cat's 𝒜")).toEqual(['t', 'he', ' cat', "'s", ' ', '𝒜', '𝒜', '𝒜', '𝒜']);

@@ -15,6 +15,13 @@ export interface Encoding {
    * @throws for a kind of model whose tokens can't be placed (a plain list of words, or a continuing_subword_suffix).
    */
   readonly offsets: [number, number][];
+  /**
+   * Which word each token is of, counted from 0 as the pre-tokenizer splits the text (of a pair, in each text anew); null for
+   * tokens that were added around the text.
+   *
+   * @throws as `offsets`.
+   */
+  readonly wordIds: (number | null)[];
   /** 1 for tokens that were added around the text, 0 for those of the text. */
   readonly specialTokensMask: number[];
   /** 0 for the first text, 1 for the second of a pair, or as the tokenizer's template has it. */

@@ -120,10 +120,11 @@ export class Tokenizer {
     const isMixed = items.some((item) => typeof item === 'string');
     const ids = isMixed ? items.map((item) => (typeof item === 'string' ? idOf(item) : item)) : (items as number[]);
 
-    let kept: PlacedToken[] | undefined;
-    const placed = (): PlacedToken[] =>
+    type Placed = Omit<PlacedToken, 'word'> & { readonly word: number | null };
+    let kept: Placed[] | undefined;
+    const placed = (): Placed[] =>
       (kept ??= around((part) => this.#placed(part)).items.map((item) =>
-        typeof item === 'string' ? { id: idOf(item), token: item, start: 0, end: 0 } : item,
+        typeof item === 'string' ? { id: idOf(item), token: item, start: 0, end: 0, word: null } : item,
       ));
     // Lists that few ask for are made when they do.
     return {
@@ -133,6 +134,9 @@ export class Tokenizer {
       },
       get offsets() {
         return placed().map(({ start, end }): [number, number] => [start, end]);
+      },
+      get wordIds() {
+        return placed().map(({ word }) => word);
       },
       get specialTokensMask() {
         return items.map((item) => (typeof item === 'string' ? 1 : 0));
