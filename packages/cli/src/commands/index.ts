@@ -48,6 +48,16 @@ export const commands: Commands = {
         isDefault: true,
         load: async () => (await import('./eval.ts')).evalCommand,
       },
+      blimp: {
+        command: 'blimp',
+        describe: 'Minimal pairs: is the grammatical sentence likelier?',
+        load: async () => (await import('./eval-blimp.ts')).evalBlimp,
+      },
+      choice: {
+        command: 'choice',
+        describe: 'Multiple choice: is the right answer the likeliest?',
+        load: async () => (await import('./eval-choice.ts')).evalChoice,
+      },
     },
   },
   classify: {
