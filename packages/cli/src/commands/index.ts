@@ -65,6 +65,23 @@ export const commands: Commands = {
     describe: 'Tell the class of each text',
     load: async () => (await import('./classify.ts')).classify,
   },
+  compare: {
+    command: 'compare',
+    describe: 'Tell under which of several language models a text is likeliest: whose it is',
+    commands: {
+      texts: {
+        command: 'texts [text..]',
+        describe: 'Compare the likelihood of texts under models',
+        isDefault: true,
+        load: async () => (await import('./compare.ts')).compare,
+      },
+      train: {
+        command: 'train',
+        describe: 'Train a small language model for each class of texts',
+        load: async () => (await import('./compare-train.ts')).compareTrain,
+      },
+    },
+  },
   adapter: {
     command: 'adapter',
     describe: 'Look at an adapter; fold it into its model',

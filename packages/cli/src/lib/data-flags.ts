@@ -68,7 +68,8 @@ export function readOptions(a: DataArgs, task: TaskName): ReadExamplesOptions {
   };
 }
 
-function columnMap(text: string): ColumnMap {
+/** Pairs of a field and its column: `text=sentence,label=class`. */
+export function columnMap(text: string): ColumnMap {
   return Object.fromEntries(
     text.split(',').map((pair) => {
       const [field, column] = pair.split('=').map((one) => one.trim());

@@ -27,6 +27,10 @@ test('the end is held out, as one block that nothing was taken from', () => {
   expect(held[0]!.length / text.length).toBeCloseTo(0.1, 1);
   const texts = Array.from({ length: 10 }, (_, i) => `text ${i}`);
   expect(holdOut(texts, 0.2)).toEqual({ train: texts.slice(0, 8), held: texts.slice(8) });
+  const novels = [words(500), words(500)];
+  const two = holdOut(novels, 0.1);
+  expect([two.train[0], `${two.train[1]} ${two.held[0]}`]).toEqual(novels);
+  expect(two.held[0]!.length / novels.join('').length).toBeCloseTo(0.1, 2);
   expect(holdOut(['a b'], 0)).toEqual({ train: ['a b'], held: [] });
   expect(() => holdOut(['a'], 1)).toThrow('share is 1');
 });

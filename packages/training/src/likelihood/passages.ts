@@ -21,25 +21,33 @@ export interface HeldOut {
   readonly held: string[];
 }
 
+// Texts of fewer characters aren't cut in two.
+const shortest = 1000;
+
 /**
- * Holds the last part of texts out: of several the last ones, of a single one the last words. As it is one block, no
- * passage of it stands beside one that is trained on, but for the first.
+ * Holds the last part of texts out: the last ones, and of the one that the border falls into, where it is long or the only
+ * one, the end. As it is one block, no passage of it stands beside one that is trained on, but for the first.
  *
  * @param share of the characters, from 0 to less than 1
  */
 export function holdOut(texts: readonly string[], share: number): HeldOut {
   if (!(share >= 0 && share < 1)) throw new Error(`holdOut: share is ${share}; needs 0 or more and less than 1`);
-  if (texts.length === 1) {
-    const [text] = texts as [string];
-    const rough = Math.round(text.length * (1 - share));
-    const found = share ? text.slice(rough).search(/\s/) : -1;
-    const at = found < 0 ? text.length : rough + found;
-    return { train: [text.slice(0, at)], held: text.slice(at).trim() ? [text.slice(at).trim()] : [] };
-  }
   const total = texts.reduce((sum, text) => sum + text.length, 0);
-  let [kept, before] = [0, 0];
-  while (kept < texts.length && before + texts[kept]!.length <= total * (1 - share)) before += texts[kept++]!.length;
-  return { train: texts.slice(0, kept), held: texts.slice(kept) };
+  let room = Math.round(total * (1 - share));
+  let kept = 0;
+  while (kept < texts.length && texts[kept]!.length <= room) room -= texts[kept++]!.length;
+  const [train, held] = [texts.slice(0, kept), texts.slice(kept)];
+  const [border] = held;
+  if (border !== undefined && (border.length >= shortest || texts.length === 1)) {
+    const found = border.slice(room).search(/\s/);
+    const at = found < 0 ? border.length : room + found;
+    const parts = [border.slice(0, at), border.slice(at).trim()] as const;
+    return {
+      train: [...train, ...(parts[0].trim() ? [parts[0]] : [])],
+      held: [...(parts[1] ? [parts[1]] : []), ...held.slice(1)],
+    };
+  }
+  return { train, held };
 }
 
 /** A text of Project Gutenberg without its header and licence, and without carriage returns and a byte order mark. */
