@@ -1,0 +1,36 @@
+// Where a word is missing in a text.
+
+/** A text on both sides of its blank. */
+export interface Blank {
+  readonly before: string;
+  readonly after: string;
+}
+
+// Three underscores or more, or a mask, or dots at the end.
+const marks = [/_{3,}/g, /\[MASK\]|<mask>|\[BLANK\]/gi, /(?:\s*…|\s+\.{3}|\.{3})(?=["”’']?\s*$)/g];
+
+/**
+ * The two sides of a text's blank: `___` (three or more), `[MASK]`, or `…` at the end.
+ *
+ * @throws where it has none, or several.
+ */
+export function splitBlank(text: string): Blank {
+  if (typeof text !== 'string') throw new TypeError(`blank: the text is ${typeof text}; needs a string`);
+  for (const mark of marks) {
+    const found = [...text.matchAll(mark)];
+    if (found.length > 1)
+      throw new Error(`blank: ${found.length} blanks in ${JSON.stringify(text.slice(0, 60))}; needs one`);
+    const [one] = found;
+    if (one) return { before: text.slice(0, one.index), after: text.slice(one.index + one[0].length) };
+  }
+  throw new Error(
+    `blank: no ___, [MASK] or final … in ${JSON.stringify(text.slice(0, 60))}; put ___ where the word is missing`,
+  );
+}
+
+/** The text before its last word, and that word without punctuation after it, as LAMBADA asks (Paperno et al., 2016). */
+export function lastWord(text: string): { readonly before: string; readonly word: string } {
+  const found = /^([^]*?\S)\s+(\S+)\s*$/.exec(text);
+  if (!found) throw new Error(`blank: ${JSON.stringify(text.slice(0, 60))} has no last word after others`);
+  return { before: found[1]!, word: found[2]! };
+}
