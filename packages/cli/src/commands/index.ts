@@ -58,6 +58,11 @@ export const commands: Commands = {
         describe: 'Multiple choice: is the right answer the likeliest?',
         load: async () => (await import('./eval-choice.ts')).evalChoice,
       },
+      cloze: {
+        command: 'cloze [text..]',
+        describe: 'Blanks: which words does a model find, and is the right one among them?',
+        load: async () => (await import('./eval-cloze.ts')).evalCloze,
+      },
     },
   },
   classify: {
