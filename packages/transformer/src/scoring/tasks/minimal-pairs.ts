@@ -39,7 +39,7 @@ export interface PairResult {
   /** ln p, divided as asked. */
   readonly good: number;
   readonly bad: number;
-  /** Whether the good one is likelier; equals are wrong. */
+  /** Whether the good one is likelier; equals, to 1e-5, are wrong. */
   readonly right: boolean;
 }
 
@@ -122,6 +122,8 @@ function itemsOf(pair: MinimalPair, method: PairMethod): readonly [good: ScoreIt
 }
 
 const methods: readonly PairMethod[] = ['sentence', 'one_prefix', 'two_prefix'];
+// What stands beside a text in a batch may change its score by as much: scores that are closer are equal.
+const rounding = 1e-5;
 // Pairs at once: progress is told between.
 const atOnce = 128;
 
@@ -146,7 +148,7 @@ export async function minimalPairs(
     const value = (i: number): number => scoreOf(scored[i] as Scored, normalization);
     some.forEach((pair, i) => {
       const [good, bad] = [value(2 * i), value(2 * i + 1)];
-      results.push({ pair, good, bad, right: good > bad });
+      results.push({ pair, good, bad, right: good - bad > rounding });
     });
     onProgress?.({ done: results.length, total: pairs.length });
   }
@@ -168,7 +170,7 @@ export function pairReport(results: readonly PairResult[]): MinimalPairReport {
         ...proportion(own.map(({ right }) => right)),
         field: own[0]!.pair.field,
         term: own[0]!.pair.term,
-        ties: own.filter(({ good, bad }) => good === bad).length,
+        ties: own.filter(({ good, bad }) => Math.abs(good - bad) <= rounding).length,
       },
     ]),
   );
