@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { scoredText, type Scored } from '@brickwork/transformer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LikelihoodClassifier, type TextScorer, type TrainClassifierOptions } from './likelihood-classifier.ts';
+import type { TextScorer } from './class-member.ts';
+import { LikelihoodClassifier, type TrainClassifierOptions } from './likelihood-classifier.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'brickwork-likelihood-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -3,37 +3,16 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFolder, writeFileAtomic, type CompileOptions } from '@brickwork/runtime';
-import { Scorer, type Scored, type ScoreOptions } from '@brickwork/transformer';
-import {
-  classReport,
-  confusionMatrix,
-  hitsOf,
-  type ClassReport,
-  type ConfusionMatrix,
-} from '../measures/classification.ts';
+import { Scorer, type Scored } from '@brickwork/transformer';
+import { openAll, type ClassMember, type TextScorer } from './class-member.ts';
+import { checkLabels, folderNames, normalised, sharesOf } from './class-labels.ts';
 import { trainClassModels, type ClassModelOptions } from './class-models.ts';
 import { readClassifierFile, type CalibrationNote, type ClassifierFile } from './classifier-file.ts';
 import { alignScores, evidence, totals } from './evidence.ts';
 import type { JudgedText } from './evidence-page.ts';
+import { examplesOf, judgeReport, type JudgeReport } from './judge-report.ts';
 import { cutPassages, holdOut } from './passages.ts';
-import { calibration, fitTemperature, negativeLogLikelihood, posterior, type Calibration } from './posterior.ts';
-
-/** What gives the likelihood of texts; a `Scorer`, or anything that scores as it does. */
-export interface TextScorer {
-  score(
-    texts: readonly string[],
-    options?: Pick<ScoreOptions, 'batchSize' | 'signal' | 'onProgress'>,
-  ): Promise<Scored[]>;
-  dispose?(): Promise<void>;
-}
-
-/** A class and its language model. */
-export interface ClassMember {
-  readonly label: string;
-  readonly scorer: TextScorer;
-  /** Share of the class before a text is seen; the same for all unless given. */
-  readonly prior?: number;
-}
+import { calibration, fitTemperature, negativeLogLikelihood, posterior } from './posterior.ts';
 
 /** How texts are judged. */
 export interface JudgeOptions {
@@ -47,19 +26,6 @@ export interface JudgeOptions {
 export interface LabelledText {
   readonly text: string;
   readonly label: string;
-}
-
-/** How well classes are told, and how far probabilities can be trusted. */
-export interface JudgeReport {
-  readonly texts: number;
-  readonly accuracy: number;
-  /** Rows are true classes, in the order of `labels`. */
-  readonly matrix: ConfusionMatrix;
-  readonly classes: ClassReport;
-  /** Mean −ln p of the true class, in nats. */
-  readonly negativeLogLikelihood: number;
-  readonly calibration: Calibration;
-  readonly predictions: readonly JudgedText[];
 }
 
 /** How a classifier is trained. */
@@ -238,10 +204,7 @@ export class LikelihoodClassifier {
       labelled.map(({ text }) => text),
       o,
     );
-    const examples = judged.map(({ classes }, i) => ({
-      logLikelihoods: classes.map(({ logLikelihood }) => logLikelihood),
-      actual: actual[i]!,
-    }));
+    const examples = examplesOf({ judged, actual });
     const { priors } = this;
     const temperature = fitTemperature(examples, priors);
     this.#temperature = temperature;
@@ -267,25 +230,7 @@ export class LikelihoodClassifier {
       labelled.map(({ text }) => text),
       o,
     );
-    const predicted = judged.map(({ label }) => this.labels.indexOf(label));
-    const matrix = confusionMatrix(predicted, actual, this.labels.length);
-    const right = predicted.map((p, i) => p === actual[i]);
-    const examples = judged.map(({ classes }, i) => ({
-      logLikelihoods: classes.map(({ logLikelihood }) => logLikelihood),
-      actual: actual[i]!,
-    }));
-    return {
-      texts: labelled.length,
-      accuracy: right.filter(Boolean).length / right.length,
-      matrix,
-      classes: classReport(hitsOf(matrix)),
-      negativeLogLikelihood: negativeLogLikelihood(examples, { priors: this.priors, temperature: this.#temperature }),
-      calibration: calibration(
-        judged.map(({ classes }, i) => classes[predicted[i]!]!.probability),
-        right,
-      ),
-      predictions: judged.map((one, i) => ({ ...one, actual: labelled[i]!.label })),
-    };
+    return judgeReport({ judged, actual, labels: this.labels, priors: this.priors }, this.#temperature);
   }
 
   /**
@@ -335,64 +280,6 @@ export class LikelihoodClassifier {
   }
 }
 
-async function openAll(
-  classes: readonly { readonly label: string; readonly folder: string; readonly prior?: number }[],
-  o: { readonly signal?: AbortSignal; readonly compile?: CompileOptions },
-): Promise<ClassMember[]> {
-  const members: ClassMember[] = [];
-  try {
-    for (const { label, folder, prior } of classes) {
-      const scorer = await Scorer.load(folder, o);
-      members.push({ label, scorer, ...(prior !== undefined && { prior }) });
-    }
-  } catch (error) {
-    for (const { scorer } of members) await scorer.dispose?.();
-    throw error;
-  }
-  return members;
-}
-
-function checkLabels(labels: readonly string[]): void {
-  if (labels.length < 2)
-    throw new Error(
-      `LikelihoodClassifier: ${labels.length === 1 ? `one class alone (${labels[0]})` : 'no classes'}; needs two or more to compare`,
-    );
-  const twice = labels.find((label, i) => labels.indexOf(label) < i);
-  if (twice !== undefined) throw new Error(`LikelihoodClassifier: two classes are called ${JSON.stringify(twice)}`);
-}
-
-function normalised(priors: readonly number[], labels: readonly string[]): number[] {
-  priors.forEach((prior, c) => {
-    if (!(prior > 0 && prior < Infinity))
-      throw new Error(`LikelihoodClassifier: the prior of ${labels[c]} is ${prior}; needs a number above 0`);
-  });
-  const total = priors.reduce((a, b) => a + b, 0);
-  return priors.map((prior) => prior / total);
-}
-
-function sharesOf(
-  priors: NonNullable<TrainClassifierOptions['priors']>,
-  lists: ReadonlyMap<string, readonly string[]>,
-): number[] {
-  if (priors === 'equal') return [...lists].map(() => 1);
-  if (priors === 'frequency') return [...lists.values()].map((list) => list.length);
-  const unknown = Object.keys(priors).find((label) => !lists.has(label));
-  if (unknown !== undefined)
-    throw new Error(`LikelihoodClassifier: a prior for ${unknown}; the classes are ${[...lists.keys()].join(', ')}`);
-  return [...lists.keys()].map((label) => {
-    const share = Object.hasOwn(priors, label) ? priors[label] : undefined;
-    if (share === undefined) throw new Error(`LikelihoodClassifier: no prior for ${label}; give one for each class`);
-    return share;
-  });
-}
-
 // At most so many of a list, from all over it.
 const spread = <T>(list: readonly T[], most: number): T[] =>
   list.length <= most ? [...list] : Array.from({ length: most }, (_, i) => list[Math.floor((i * list.length) / most)]!);
-
-// Names of folders, of labels that may be any text.
-const folderNames = (labels: readonly string[]): string[] => {
-  const plain = labels.map((label) => label.toLowerCase());
-  const isPlain = plain.every((name, i) => /^[a-z0-9][\w-]{0,60}$/.test(name) && plain.indexOf(name) === i);
-  return isPlain ? plain : labels.map((_, c) => `class-${c}`);
-};
