@@ -60,7 +60,7 @@ export const evalCloze: Command<Args> = {
     if (texts.length && a.data) throw usage('texts were given in more than one way', 'arguments, or -d');
     if (a.answer !== undefined && texts.length !== 1) throw usage('--answer is for one text in quotes');
     const signal = io.interruptible();
-    const { AutoModel, clozeItem } = await import('@brickwork/transformer');
+    const { AutoModel, clozeItem, isSeq2Seq } = await import('@brickwork/transformer');
     const read = (row: Readonly<Record<string, unknown>>): ClozeItem => clozeItem(row);
     let items: ClozeItem[] = [];
     if (!a.data) {
@@ -75,7 +75,8 @@ export const evalCloze: Command<Args> = {
     const model = await AutoModel.fromPretrained(folder, { signal, compile: engineOptions(a) });
     try {
       const tokenizer = await model.tokenizer();
-      if (a.candidates !== undefined) return await choose(a, { model, tokenizer, items, signal }, io);
+      const isGuessed = a.candidates !== undefined || isSeq2Seq(model.network);
+      if (isGuessed) return await choose(a, { model, tokenizer, items, signal }, io);
       const { results, report } = await fill(a, { model, tokenizer, items, signal }, io);
       if (a.predictions !== undefined) await writePredictions(a.predictions, results.map(plain));
       if (a.json)
@@ -131,23 +132,27 @@ async function fill(
   return { results, report: results.some(({ answer }) => answer) ? clozeReport(results) : null };
 }
 
+// Compares words in the whole text: those given, or those that an encoder-decoder writes.
 async function choose(a: Args, { model, tokenizer, items, signal }: Work, io: Io): Promise<void> {
   const { guessWord } = await import('@brickwork/transformer');
-  const candidates = a
-    .candidates!.split(',')
-    .map((word) => word.trim())
-    .filter(Boolean);
-  if (!candidates.length) throw usage(`--candidates is '${a.candidates}'; needs words with commas between them`);
-  for (const [i, { before, after }] of items.entries()) {
+  const given = a.candidates?.split(',').map((word) => word.trim());
+  const candidates = given?.filter(Boolean);
+  if (candidates?.length === 0) throw usage(`--candidates is '${a.candidates}'; needs words with commas between them`);
+  const line = new ProgressLine(io);
+  let [known, right] = [0, 0];
+  for (const [i, { before, after, answer }] of items.entries()) {
     const text = `${before}___${after}`;
-    const guesses = await guessWord(model, tokenizer, text, { candidates, topK: candidates.length, signal });
-    if (a.json)
-      await io.writeJson({
-        text,
-        words: guesses.map(({ word, probability, logProb }) => ({ word, probability, log_prob: logProb })),
-      });
+    const options = candidates ? { candidates, topK: candidates.length } : { topK: Math.max(1, a.topK) };
+    const guesses = await guessWord(model, tokenizer, text, { ...options, signal });
+    line.show(() => `${count(i + 1)} of ${count(items.length)} texts`);
+    if (answer !== null) known++;
+    if (answer !== null && guesses[0]?.word === answer) right++;
+    const words = guesses.map(({ word, probability, logProb }) => ({ word, probability, log_prob: logProb }));
+    line.clear();
+    if (a.json) await io.writeJson({ text, ...(answer !== null && { answer }), words });
     else await io.write(`${i ? '\n' : ''}${table(guesses.map((g) => [g.probability.toFixed(4), g.word, g.text]))}`);
   }
+  if (known) io.note(`the first word is right in ${count(right)} of ${count(known)} texts`);
 }
 
 const scores = (report: ClozeReport): Record<string, number> => ({

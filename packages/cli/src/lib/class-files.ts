@@ -1,16 +1,22 @@
 // Classes as the command line names them: `austen=FILE`, and shares of classes: `austen=0.7`.
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { CliError, usage } from './errors.ts';
 import { utf8 } from './io.ts';
 
-/** `label=value` as its two parts; without a label, the name of the file or folder. */
-export function labelled(text: string, flag: string): { label: string; value: string } {
-  const at = text.indexOf('=');
+/**
+ * `label=value` as its two parts; without a label, the name of the file or folder. A path that is there may hold `=` itself.
+ *
+ * @param flag how it was given: of a `class` the file's ending is no part of its name
+ */
+export function labelled(text: string, flag: 'class' | 'model'): { label: string; value: string } {
+  const at = existsSync(text) ? -1 : text.indexOf('=');
   const value = at < 0 ? text : text.slice(at + 1);
-  const label = at < 0 ? basename(text).replace(/(?<=.)\..*$/, '') : text.slice(0, at).trim();
-  if (!label || !value) throw usage(`--${flag} is '${text}'; needs a name and a path`, `--${flag} austen=emma.txt`);
+  const own = basename(text.replace(/(?<=.)[/\\]+$/, ''));
+  const plain = flag === 'class' ? own.replace(/(?<=.)\..*$/, '') : own;
+  const label = at < 0 ? plain : text.slice(0, at).trim();
+  if (!label || !value) throw usage(`--${flag} is '${text}'; needs a name and a path`, `--${flag} austen=emma`);
   return { label, value };
 }
 

@@ -31,9 +31,7 @@ export async function openClassifier(a: ClassifierArgs, io: Io, signal: AbortSig
     if (a.prior) throw usage('--prior is for models; a classifier has its own', 'lm compare train --prior …');
     return LikelihoodClassifier.load(first, o);
   }
-  const classes = a.model.map((text) =>
-    existsSync(text) ? labelled(text.replace(/[/\\]+$/, ''), 'model') : named(text),
-  );
+  const classes = a.model.map((text) => labelled(text, 'model'));
   const labels = classes.map(({ label }) => label);
   const twice = labels.find((label, i) => labels.indexOf(label) < i);
   if (twice !== undefined) throw usage(`two models are called ${twice}`, `-m first=${classes[0]!.value} -m second=…`);
@@ -45,5 +43,3 @@ export async function openClassifier(a: ClassifierArgs, io: Io, signal: AbortSig
   }
   return LikelihoodClassifier.fromModels(folders, o);
 }
-
-const named = (text: string): { label: string; value: string } => labelled(text, 'model');
