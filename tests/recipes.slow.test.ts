@@ -142,6 +142,19 @@ test.skipIf(!hasShell)('author.sh trains an adapter of the shipped model, and wr
   expect(existsSync(join(out, 'adapter_model.safetensors'))).toBe(true);
 });
 
+test.skipIf(!hasShell)('authorship.sh trains a model for each author, and measures passages held out', async () => {
+  const texts = [
+    lines(150, (i) => `The ${animal(i)} was seen at noon, and the ${animal(i + 2)} slept in the sun until evening.`),
+    lines(150, (i) => `"My dear ${animal(i)}!" cried she; "pray tell me how your ${animal(i + 1)} does today?"`),
+  ].map((text, i) => file(`author-${i}.txt.gz`, gzipSync(text)));
+  const out = join(folder, 'authorship');
+  const stdout = await run('authorship.sh', [out, `one=${texts[0]}`, `two=${texts[1]}`, '--json'], 20);
+  const { test: measured } = lastJson(stdout) as { test: { texts: number; accuracy: number } };
+  expect(measured.texts).toBeGreaterThan(4);
+  expect(measured.accuracy).toBe(1);
+  expect(existsSync(join(out, 'classifier.json'))).toBe(true);
+});
+
 test('encoder.mjs pretrains on texts and labelled ones', async () => {
   mkdirSync(join(folder, 'texts'));
   const novel = file(
