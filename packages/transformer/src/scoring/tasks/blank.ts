@@ -7,10 +7,11 @@ export interface Blank {
 }
 
 // Three underscores or more, or a mask, or dots at the end.
-const marks = [/_{3,}/g, /\[MASK\]|<mask>|\[BLANK\]/gi, /(?:\s*…|\s+\.{3}|\.{3})(?=["”’']?\s*$)/g];
+const dots = /(?:\s*…|\s+\.{3}|\.{3})(?=["”’']?\s*$)/g;
+const marks = [/_{3,}/g, /\[MASK\]|<mask>|\[BLANK\]/gi, dots];
 
 /**
- * The two sides of a text's blank: `___` (three or more), `[MASK]`, or `…` at the end.
+ * The two sides of a text's blank: `___` (three or more), `[MASK]`, or `…` at the end, which a space goes before.
  *
  * @throws where it has none, or several.
  */
@@ -21,7 +22,10 @@ export function splitBlank(text: string): Blank {
     if (found.length > 1)
       throw new Error(`blank: ${found.length} blanks in ${JSON.stringify(text.slice(0, 60))}; needs one`);
     const [one] = found;
-    if (one) return { before: text.slice(0, one.index), after: text.slice(one.index + one[0].length) };
+    if (!one) continue;
+    const [before, after] = [text.slice(0, one.index), text.slice(one.index + one[0].length)];
+    // Dots may stand right after a word; what they stand for doesn't.
+    return { before: mark === dots && before ? `${before} ` : before, after };
   }
   throw new Error(
     `blank: no ___, [MASK] or final … in ${JSON.stringify(text.slice(0, 60))}; put ___ where the word is missing`,

@@ -36,8 +36,8 @@ describe('a blank', () => {
   test('is ___, a mask, or dots at the end', () => {
     expect(splitBlank('I can ___ a can.')).toEqual({ before: 'I can ', after: ' a can.' });
     expect(splitBlank('It was a [MASK] day.')).toEqual({ before: 'It was a ', after: ' day.' });
-    expect(splitBlank('Wait … the city of …')).toEqual({ before: 'Wait … the city of', after: '' });
-    expect(splitBlank('the city of...')).toEqual({ before: 'the city of', after: '' });
+    expect(splitBlank('Wait … the city of …')).toEqual({ before: 'Wait … the city of ', after: '' });
+    expect(splitBlank('the city of...')).toEqual({ before: 'the city of ', after: '' });
     expect(splitBlank('a _____.')).toEqual({ before: 'a ', after: '.' });
   });
 
@@ -174,6 +174,21 @@ describe('a masked model', () => {
     expect(result!.answer!.tokens).toBe(ids.length);
   });
 
+  test('begins words with pieces that begin words, and inside a word has no space', async () => {
+    const [result] = await all(cloze(encoder, pieces, [clozeItem({ text: 'He was walk___.' })], { topK: 40 }));
+    const inside = new Set(result!.words.map(({ word }) => word));
+    expect(inside.size).toBe(40);
+    for (const word of inside) expect(word).not.toContain('##');
+    const [own] = await gpt.score(['I am unhappy']);
+    const [guess] = await guessWord(gpt.model, gpt.tokenizer, 'I am un___', { candidates: ['happy'] });
+    expect([guess!.text, guess!.logProb]).toEqual(['I am unhappy', expect.closeTo(own!.logProb, 4)]);
+    const item = clozeItem({ text: 'I am un___', answer: 'happy' });
+    const [inner] = await all(cloze(gpt.model, gpt.tokenizer, [item], { topK: 3 }));
+    const [scored] = await gpt.score([{ context: 'I am un', text: 'happy' }]);
+    expect(inner!.answer!.logProb).toBeCloseTo(scored!.logProb, 4);
+    expect(inner!.words.length).toBeGreaterThan(0);
+  });
+
   test('guesses among candidates, and by itself', async () => {
     const [best] = await guessWord(encoder, pieces, text, { candidates: ['door', 'theology'] });
     expect([best!.word, best!.text]).toEqual(['door', 'She opened the door and went in.']);
@@ -198,6 +213,31 @@ test('an encoder-decoder writes the word for T5’s blank', async () => {
   );
   for (const { word, logProb } of guesses) expect(logProb).toBeCloseTo(scored[candidates.indexOf(word)]!.logProb, 5);
   await expect(all(cloze(model, tokenizer, [clozeItem({ text: 'a ___' })]))).rejects.toThrow('guessWord');
+  const thought = await guessWord(model, tokenizer, 'the ___ sat.', { topK: 3 });
+  expect(thought.length).toBeGreaterThan(0);
+  expect(thought[0]!.text).toBe(`the ${thought[0]!.word} sat.`);
+  await model.dispose();
+});
+
+test('an encoder-decoder with a mask writes the text again, with the word', async () => {
+  const json = await trainTokenizer(['the cat sat on the mat. a dog ran. '.repeat(9)], {
+    ...{ type: 'bpe', vocabularySize: 290, specialTokens: ['<s>', '<pad>', '</s>', '<mask>'] },
+  });
+  const tokenizer = new Tokenizer(json, tokenizerConfig(json));
+  const layers = { encoder_layers: 1, decoder_layers: 1, encoder_attention_heads: 2, decoder_attention_heads: 2 };
+  const sizes = { d_model: 16, encoder_ffn_dim: 32, decoder_ffn_dim: 32, max_position_embeddings: 64 };
+  const ids = { decoder_start_token_id: 2, pad_token_id: 1, eos_token_id: 2, bos_token_id: 0 };
+  const config = { model_type: 'bart', vocab_size: tokenizer.vocabularySize, ...layers, ...sizes, ...ids };
+  const model = AutoModel.fromConfig(config, { class: 'BartForConditionalGeneration', seed: 3, compile });
+  const candidates = ['cat', 'dog'];
+  const guesses = await guessWord(model, tokenizer, 'the ___ sat.', { candidates });
+  const scored = await new Scorer(model, tokenizer).score(
+    candidates.map((word) => ({ context: 'the <mask> sat.', text: `the ${word} sat.` })),
+    { end: true },
+  );
+  for (const { word, logProb } of guesses) expect(logProb).toBeCloseTo(scored[candidates.indexOf(word)]!.logProb, 5);
+  // It has learned nothing, and so doesn't write the text again.
+  await expect(guessWord(model, tokenizer, 'the ___ sat.')).rejects.toThrow('give candidates');
   await model.dispose();
 });
 

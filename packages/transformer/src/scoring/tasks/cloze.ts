@@ -10,7 +10,6 @@ import { contextIds, targetScores, type TargetScore } from './causal-contexts.ts
 import { maskedScore, maskedWords } from './masked-words.ts';
 import { nextWords, type WordGuess } from './next-words.ts';
 import { proportion, type Proportion } from './proportion.ts';
-import { needsSpace } from './word-pieces.ts';
 
 /** A text with a blank, and what belongs there if that is known. */
 export interface ClozeItem extends Blank {
@@ -102,7 +101,7 @@ export async function* cloze(
         const words = !topK
           ? []
           : decoder
-            ? await nextWords(decoder, tokenizer, item.before, { topK, ...extra })
+            ? await nextWords(decoder, tokenizer, item.before, { topK, spaced: /\s$/.test(item.before), ...extra })
             : await maskedWords(model, tokenizer, item, { topK, mostPieces, ...extra });
         const score = scores[i] ?? null;
         const rank = words.findIndex(({ word }) => word === item.answer) + 1 || null;
@@ -127,7 +126,7 @@ async function causalAnswers(
   if (!asked.length) return found;
   const rows = asked.map(({ item, answer }) => {
     const before = item.before.trimEnd();
-    const space = needsSpace(before) || before !== item.before ? ' ' : '';
+    const space = before === item.before ? '' : ' ';
     const context = contextIds(tokenizer, before);
     const whole = contextIds(tokenizer, `${before}${space}${answer}`);
     const target = whole.slice(context.length);

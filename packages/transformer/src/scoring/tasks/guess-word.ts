@@ -81,10 +81,7 @@ export async function guessWord(
     .slice(0, topK);
 }
 
-// A blank at the end may stand right after a word: 'the city of…'.
-function filled({ before, after }: Blank, word: string): string {
-  return `${before}${/[\p{L}\p{N},;:]$/u.test(before) ? ' ' : ''}${word}${after}`;
-}
+const filled = ({ before, after }: Blank, word: string): string => `${before}${word}${after}`;
 
 async function compare(
   model: Model,
@@ -111,9 +108,7 @@ async function compare(
     return scored.map(({ logProb }) => logProb);
   }
   const logProbs: number[] = [];
-  const before = filled({ ...blank, after: '' }, '');
-  for (const word of words)
-    logProbs.push((await maskedScore(model, tokenizer, { before, after: blank.after }, word, signal)).logProb);
+  for (const word of words) logProbs.push((await maskedScore(model, tokenizer, blank, word, signal)).logProb);
   return logProbs;
 }
 
@@ -126,13 +121,14 @@ async function thinkOf(
   const o = signal ? { signal } : {};
   if (isSeq2Seq(model.network)) return writtenWords(model, tokenizer, blank, topK, signal);
   if (!isCausalLM(model.network)) {
-    const before = filled({ ...blank, after: '' }, '');
-    const around = { before, after: blank.after };
-    return (await maskedWords(model, tokenizer, around, { topK, mostPieces, ...o })).map(({ word }) => word);
+    return (await maskedWords(model, tokenizer, blank, { topK, mostPieces, ...o })).map(({ word }) => word);
   }
   const decoder = model.decoder();
   try {
-    const found = await nextWords(decoder, tokenizer, blank.before, { topK: Math.max(causalWords, topK), ...o });
+    const found = await nextWords(decoder, tokenizer, blank.before, {
+      ...{ topK: Math.max(causalWords, topK), spaced: /\s$/.test(blank.before) },
+      ...o,
+    });
     return found.map(({ word }) => word);
   } finally {
     await decoder.dispose();

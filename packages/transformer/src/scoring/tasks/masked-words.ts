@@ -5,7 +5,7 @@ import { logSumExp } from '../../generation/log-sum-exp.ts';
 import type { Model } from '../../model.ts';
 import { topCandidates } from '../../samplers/top-candidates.ts';
 import type { WordGuess } from './next-words.ts';
-import { isWord, needsSpace, pieceTexts } from './word-pieces.ts';
+import { isWord, pieceTexts } from './word-pieces.ts';
 
 /** A text around a blank. */
 export interface Around {
@@ -98,7 +98,9 @@ export async function maskedWords(
     if (!(Number.isInteger(value) && value > 0))
       throw new Error(`cloze: ${name} is ${value}; needs a whole number above 0`);
   const texts = pieceTexts(tokenizer);
-  const spaced = needsSpace(around.before);
+  // WordPiece marks pieces that go on with a word; other vocabularies have the space in those that begin one.
+  const { type } = (tokenizer.json['model'] ?? {}) as { type?: string };
+  const spaced = type === 'WordPiece' || /\s$/.test(around.before);
   const words = new Map<string, number>();
   for (let count = 1; count <= mostPieces; count++) {
     const { ids, at } = hidden(tokenizer, around, count);

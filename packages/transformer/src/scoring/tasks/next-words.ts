@@ -17,6 +17,8 @@ export interface NextWordsOptions {
   readonly topK?: number;
   /** Beginnings of words that are looked at, at most; 400 unless given. */
   readonly most?: number;
+  /** Whether a space stands before the word; as the text asks for unless given. */
+  readonly spaced?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -42,14 +44,16 @@ export async function nextWords(
   decoder: Decoder,
   tokenizer: Tokenizer,
   text: string,
-  { topK = 5, most = 400, signal }: NextWordsOptions = {},
+  { topK = 5, most = 400, spaced = needsSpace(text.trimEnd()) || /\s$/.test(text), signal }: NextWordsOptions = {},
 ): Promise<WordGuess[]> {
   if (!(Number.isInteger(topK) && topK > 0))
     throw new Error(`nextWords: topK is ${topK}; needs a whole number above 0`);
   const pieces = pieceTexts(tokenizer);
   const before = text.trimEnd();
-  const spaced = needsSpace(before) || before !== text;
   const context = contextIds(tokenizer, before);
+  // Inside a word there is no space; elsewhere some vocabularies have one where the text has none.
+  const isInside = !spaced && /[\p{L}\p{N}]$/u.test(before);
+  const canBegin = (piece: string): boolean => (spaced ? /^\s/.test(piece) : !(isInside && /^\s/.test(piece)));
   const V = decoder.vocabularySize;
   const words = new Map<string, number>();
   const add = (word: string, logProb: number): void => {
@@ -85,7 +89,7 @@ export async function nextWords(
           ending += Math.exp(own[id]! - total);
           continue;
         }
-        if (!piece || logProb <= lowest || (!one.text && spaced && !/^\s/.test(piece))) continue;
+        if (!piece || logProb <= lowest || (!one.text && !canBegin(piece))) continue;
         const longer = one.text + piece;
         // A space may be a token of its own.
         if (isWord(longer) || (!one.text && /^\s$/.test(longer)))
