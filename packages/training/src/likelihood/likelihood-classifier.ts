@@ -44,7 +44,20 @@ export interface TrainClassifierOptions extends Omit<ClassModelOptions, 'resume'
 // Scoring more of them takes long and moves a temperature little.
 const mostPassages = 250;
 
-/** Tells classes by the likelihood of texts under a language model of each. */
+/**
+ * Tells classes by the likelihood of texts under a language model of each. Tokenizers may differ: what is compared is ln p of
+ * the whole text. The temperature fits texts as long as those that it was fitted to; of much shorter ones the class is surer
+ * than its probability says.
+ *
+ * ```ts
+ * import { evidencePage, LikelihoodClassifier } from '@brickwork/training';
+ *
+ * const classifier = await LikelihoodClassifier.train({ austen: emma, doyle: holmes }, { run: 'authors.run' });
+ * await classifier.save('authors');
+ * const judged = await classifier.classify(['My dear Watson, you astonish me.']);
+ * await writeFile('why.html', evidencePage(judged));
+ * ```
+ */
 export class LikelihoodClassifier {
   readonly labels: readonly string[];
   readonly priors: readonly number[];

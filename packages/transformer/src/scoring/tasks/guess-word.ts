@@ -46,6 +46,10 @@ const causalWords = 50;
  * it, with the rest of the word hidden. Encoder-decoders read the text with T5's `<extra_id_0>`, or the mask of BART, in the
  * blank, and compare what they would write.
  *
+ * ```ts
+ * const [best] = await guessWord(model, await model.tokenizer(), 'I can buy a ___ of fish.', { candidates: ['can', 'will'] });
+ * ```
+ *
  * @param text with `___`, `[MASK]`, or `…` at its end
  * @throws where the text has no blank, or several; there are no candidates, or one is empty; the model can't fill blanks.
  */

@@ -130,6 +130,15 @@ const atOnce = 128;
 /**
  * Compares the sentences of pairs under a model. Scores that are equal, or no numbers, count as wrong.
  *
+ * ```ts
+ * import { readRows } from '@brickwork/training';
+ * import { minimalPair, minimalPairs, Scorer } from '@brickwork/transformer';
+ *
+ * const pairs = [];
+ * for await (const { values } of readRows('blimp/*.jsonl.gz')) pairs.push(minimalPair(values));
+ * const { overall, paradigms } = await minimalPairs(await Scorer.load('gpt2'), pairs);
+ * ```
+ *
  * @throws where there are no pairs, or one lacks what the method needs; and as {@link Scorer.score}.
  */
 export async function minimalPairs(

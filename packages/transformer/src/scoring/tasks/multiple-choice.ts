@@ -113,6 +113,11 @@ const atOnce = 64;
 /**
  * Chooses answers by a model, and says how often the right ones.
  *
+ * ```ts
+ * const questions = [{ context: 'The capital of Italy is', choices: ['Rome', 'Paris'], answer: 0 }];
+ * const { acc, acc_norm } = await multipleChoice(await Scorer.load('gpt2'), questions);
+ * ```
+ *
  * @throws where there are no questions, or one has no choices or no right one; and as {@link Scorer.score}.
  */
 export async function multipleChoice(
