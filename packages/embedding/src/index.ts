@@ -1,13 +1,13 @@
 // Word vectors, sentence embeddings, similarity and search.
 export * from './sentences/dense.ts';
 export * from './sentences/encoder-parts.ts';
-export * from './sentences/load-encoder.ts';
-export * from './sentences/module-folder.ts';
-export * from './sentences/plan-batches.ts';
-export * from './sentences/pooling.ts';
-export * from './sentences/save-encoder.ts';
+export { loadEncoder, type LoadEncoderOptions } from './sentences/load-encoder.ts';
+export type { EncoderSettings, ModuleSpec } from './sentences/module-folder.ts';
+export { Pooling, poolingModes, poolTokens, type PoolingMode } from './sentences/pooling.ts';
+export * from './sentences/quantize.ts';
 export * from './sentences/sentence-encoder.ts';
-export * from './sentences/sentence-module.ts';
-export * from './sentences/sentence-network.ts';
-export * from './sentences/static-embedding.ts';
-export * from './sentences/unit-length.ts';
+export type { Features, SentenceModule } from './sentences/sentence-module.ts';
+export { SentenceNetwork } from './sentences/sentence-network.ts';
+export * from './sentences/similarity.ts';
+export { StaticEmbedding } from './sentences/static-embedding.ts';
+export { normalizeVector } from './sentences/unit-length.ts';

@@ -64,7 +64,7 @@ export function readDense(config: Readonly<Record<string, unknown>>, width: numb
   if (inputs !== width)
     throw new Error(`${who}: in_features is ${inputs}, but the vectors before it have ${width} axes`);
   const path = config['activation_function'] ?? pathOf('Tanh');
-  const name = typeof path === 'string' && /^torch\.nn\./.test(path) ? path.split('.').at(-1)! : '';
+  const name = typeof path === 'string' && path.startsWith('torch.nn.') ? path.split('.').at(-1)! : '';
   if (!Object.hasOwn(activations, name))
     throw new Error(
       `${who}: activation_function is ${JSON.stringify(path)}; known are ${Object.keys(activations).map(pathOf).join(', ')}`,

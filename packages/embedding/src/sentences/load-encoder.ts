@@ -29,7 +29,7 @@ export type LoadEncoderOptions = Pick<
  * @throws where a file is missing or broken, a module or a setting isn't known, or a weight isn't a finite number.
  */
 export async function loadEncoder(pathOrHubId: string, o: LoadEncoderOptions = {}): Promise<EncoderParts> {
-  const { signal, onProgress, class: className, compile, ...hub } = o;
+  const { signal, onProgress, class: _, compile: __, ...hub } = o;
   const folder = await resolveModel(pathOrHubId, {
     ...hub,
     ...(signal && { signal }),
@@ -120,9 +120,9 @@ export function bodyClass(config: Readonly<Record<string, unknown>>): string | u
   const names = Object.keys(architectures[type]!.classes);
   const saved: unknown = Array.isArray(config['architectures']) ? config['architectures'][0] : undefined;
   const isBody = (name: unknown): boolean =>
-    typeof name === 'string' && /Model$/.test(name) && !/(LMHead|MT)Model$/.test(name);
+    typeof name === 'string' && name.endsWith('Model') && !/(LMHead|MT)Model$/.test(name);
   if (isBody(saved)) return saved as string;
-  return names.find((name) => /EncoderModel$/.test(name)) ?? names.find(isBody);
+  return names.find((name) => name.endsWith('EncoderModel')) ?? names.find(isBody);
 }
 
 /** @throws naming the first tensor with a value that isn't a finite number. */
@@ -130,10 +130,9 @@ export function checkFinite(who: string, tensors: ReadonlyMap<string, HostTensor
   for (const [name, { data, dtype }] of tensors) {
     if (dtype !== 'float32') continue;
     const values = data as Float32Array;
-    let sum = 0;
-    for (let i = 0; i < values.length; i++) sum += values[i]! * 0;
-    if (sum === 0) continue;
-    const at = values.findIndex((value) => !Number.isFinite(value));
+    let at = 0;
+    while (at < values.length && Number.isFinite(values[at]!)) at++;
+    if (at === values.length) continue;
     throw new Error(
       `${who}: ${name} holds ${values[at]} (value ${at} of ${values.length}); the file is broken, or training diverged`,
     );

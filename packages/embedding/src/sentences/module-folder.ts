@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parameters } from '@brickwork/nn';
 import { assignWeights, readSafetensors, type HostTensor } from '@brickwork/runtime';
 import { Normalize, readDense, readDropout, readNorm } from './dense.ts';
-import { Pooling, readPooling } from './pooling.ts';
+import { readPooling } from './pooling.ts';
 import { checkKeys, type ModuleBuilder, type SentenceModule } from './sentence-module.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
