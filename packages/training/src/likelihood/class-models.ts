@@ -158,6 +158,9 @@ function configOf(tokenizer: Tokenizer, o: ClassModelOptions): Record<string, un
   };
 }
 
+// Evaluating more tokens takes long, and says when to stop no better.
+const mostHeld = 2 ** 15;
+
 // Every text begins after the end of another, as it will when it is scored.
 function tokenData(classes: readonly HeldOut[], tokenizer: Tokenizer): TokenData {
   const id = tokenizer.tokenToId(end)!;
@@ -170,13 +173,16 @@ function tokenData(classes: readonly HeldOut[], tokenizer: Tokenizer): TokenData
     if (texts.length) all.push(id);
     return all;
   };
-  const [train, validation] = [ids(classes.flatMap((c) => c.train)), ids(classes.flatMap((c) => c.held))];
+  const train = ids(classes.flatMap((c) => c.train));
+  // As much of each class, however long its text is.
+  const held = classes.map((c) => ids(c.held));
+  const validation = held.flatMap((own) => own.slice(0, Math.ceil(mostHeld / classes.length)));
   const hash = createHash('sha256').update(Int32Array.from(train)).update('/').update(Int32Array.from(validation));
   const characters = classes.flatMap((c) => c.held).reduce((sum, text) => sum + text.length, 0);
   return {
     train: memoryTokens(train),
     validation: memoryTokens(validation),
-    charactersPerToken: validation.length ? characters / validation.length : 1,
+    charactersPerToken: validation.length ? characters / held.flat().length : 1,
     fingerprint: hash.digest('hex'),
   };
 }
