@@ -10,7 +10,12 @@ import { StaticEmbedding } from './static-embedding.ts';
 /** A body: a Transformer, or one vector for each token. */
 export type EncoderBody =
   | { readonly kind: 'transformer'; readonly model: Model }
-  | { readonly kind: 'static'; readonly weights: ReadonlyMap<string, HostTensor> };
+  | {
+      readonly kind: 'static';
+      readonly weights: ReadonlyMap<string, HostTensor>;
+      /** The share of tokens' values dropped while training; none unless given. */
+      readonly dropout?: number;
+    };
 
 /** What a {@link SentenceEncoder} is made of. */
 export interface EncoderParts {
@@ -31,7 +36,7 @@ const bodyOf = (body: EncoderBody): Network => {
     throw new Error(
       `StaticEmbedding: embedding.weight is ${table ? `(${table.shape.join(', ')})` : 'missing'}; needs a vector for each token: two axes`,
     );
-  return new StaticEmbedding(table.shape[0]!, table.shape[1]!);
+  return new StaticEmbedding(table.shape[0]!, table.shape[1]!, body.dropout);
 };
 
 /** The network of an encoder, made anew. */
@@ -67,7 +72,7 @@ export function withWeights(parts: EncoderParts, weights: ReadonlyMap<string, Ho
     body:
       body.kind === 'transformer'
         ? { kind: 'transformer', model: reweighted(body.model, pick(body.model.weights, 'transformer.')) }
-        : { kind: 'static', weights: pick(body.weights, 'transformer.') },
+        : { ...body, weights: pick(body.weights, 'transformer.') },
     modules: modules.map((spec, i) => ({ ...spec, weights: pick(spec.weights, `modules.${i}.`) })),
   };
 }

@@ -1,7 +1,7 @@
 // Sentence embeddings (Reimers and Gurevych, 2019): one vector for each text, near those of texts that mean the same.
 import { setImmediate } from 'node:timers/promises';
 import { hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
-import type { Tokenizer } from '@brickwork/tokenizer';
+import type { Encoding, Tokenizer } from '@brickwork/tokenizer';
 import type { Model } from '@brickwork/transformer';
 import { encoderModel, withWeights, type EncoderParts } from './encoder-parts.ts';
 import { loadEncoder, type LoadEncoderOptions } from './load-encoder.ts';
@@ -236,12 +236,14 @@ export class SentenceEncoder {
   }
 
   #ids(text: string): readonly number[] {
+    return this.encodeIds(text).ids;
+  }
+
+  /** A text's tokens as the body is given them, at most `most` and as many as it sees. */
+  encodeIds(text: string, most: number = Infinity): Encoding {
     const addSpecialTokens = this.parts.body.kind !== 'static';
-    const most = this.maxLength;
-    return this.tokenizer.encode(this.#clean(text), {
-      addSpecialTokens,
-      ...(most < Infinity && { maxLength: most }),
-    }).ids;
+    const maxLength = Math.min(most, this.maxLength);
+    return this.tokenizer.encode(this.#clean(text), { addSpecialTokens, ...(maxLength < Infinity && { maxLength }) });
   }
 
   async #run(
@@ -250,7 +252,7 @@ export class SentenceEncoder {
   ): Promise<Float32Array[]> {
     const B = batch.length;
     const T = Math.max(1, ...batch.map(({ ids }) => ids.length));
-    const ids = new BigInt64Array(B * T).fill(BigInt(this.#padId));
+    const ids = new BigInt64Array(B * T).fill(BigInt(this.padId));
     const mask = new BigInt64Array(B * T);
     const pooled = batch.some(({ uncounted }) => uncounted > 0) ? new BigInt64Array(B * T) : null;
     for (const [row, { ids: own, uncounted }] of batch.entries()) {
@@ -277,7 +279,8 @@ export class SentenceEncoder {
     });
   }
 
-  get #padId(): number {
+  /** The id that fills up shorter texts. */
+  get padId(): number {
     const { body } = this.parts;
     const pad =
       this.tokenizer.specialTokens.pad?.id ?? (body.kind === 'transformer' ? body.model.config['pad_token_id'] : 0);

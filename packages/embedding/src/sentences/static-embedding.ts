@@ -1,14 +1,17 @@
 // A body without layers: every token has one vector wherever it stands, and a text the mean of them (sentence-transformers'
 // StaticEmbedding; the bag of vectors of Joulin et al., 2016).
 import { unsqueeze, mul, cast, type Tensor } from '@brickwork/graph';
-import { Embedding, normal, type Network, type NetworkInput, type Outputs } from '@brickwork/nn';
+import { dropout, Embedding, normal, type Context, type Network, type NetworkInput, type Outputs } from '@brickwork/nn';
 
 /** The body: `input_ids` and `attention_mask` (B, T) to `last_hidden_state` (B, T, C). */
 export class StaticEmbedding implements Network {
   readonly config: { readonly vocab_size: number; readonly hidden_size: number };
   readonly inputs: Readonly<Record<string, NetworkInput>>;
   readonly embedding: Embedding;
-  constructor(vocabulary: number, width: number) {
+  readonly #rate: number;
+  /** @param rate the share of values dropped while training */
+  constructor(vocabulary: number, width: number, rate = 0) {
+    this.#rate = rate;
     this.config = { vocab_size: vocabulary, hidden_size: width };
     this.inputs = {
       input_ids: { dtype: 'int64', shape: ['B', 'T'], ids: { count: vocabulary } },
@@ -16,9 +19,9 @@ export class StaticEmbedding implements Network {
     };
     this.embedding = new Embedding(vocabulary, width, normal(0.1));
   }
-  trace({ input_ids: ids, attention_mask: mask }: Readonly<Record<string, Tensor>>): Outputs {
+  trace({ input_ids: ids, attention_mask: mask }: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
     const last = (): Tensor => {
-      const rows = this.embedding.forward(ids!); // (B, T, C)
+      const rows = dropout(this.embedding.forward(ids!), this.#rate, ctx); // (B, T, C)
       return mask ? mul(rows, unsqueeze(cast(mask, 'float32'), 2)) : rows;
     };
     return { last_hidden_state: last };
