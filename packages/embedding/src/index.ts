@@ -15,5 +15,6 @@ export type { Features, SentenceModule } from './sentences/sentence-module.ts';
 export { SentenceNetwork } from './sentences/sentence-network.ts';
 export * from './sentences/sentence-tuning.ts';
 export * from './sentences/similarity.ts';
+export * from './sentences/sts.ts';
 export { StaticEmbedding } from './sentences/static-embedding.ts';
 export { normalizeVector } from './sentences/unit-length.ts';

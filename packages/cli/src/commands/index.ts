@@ -53,6 +53,11 @@ export const commands: Commands = {
         describe: 'Minimal pairs: is the grammatical sentence likelier?',
         load: async () => (await import('./eval-blimp.ts')).evalBlimp,
       },
+      sts: {
+        command: 'sts',
+        describe: 'Pairs of sentences: do similarities agree with people’s scores?',
+        load: async () => (await import('./eval-sts.ts')).evalSts,
+      },
       choice: {
         command: 'choice',
         describe: 'Multiple choice: is the right answer the likeliest?',
@@ -86,6 +91,21 @@ export const commands: Commands = {
         load: async () => (await import('./compare-train.ts')).compareTrain,
       },
     },
+  },
+  embed: {
+    command: 'embed [text..]',
+    describe: 'Turn texts into vectors',
+    load: async () => (await import('./embed.ts')).embed,
+  },
+  similarity: {
+    command: 'similarity [text..]',
+    describe: 'Tell how alike texts are, or the uses of a word',
+    load: async () => (await import('./similarity.ts')).similarity,
+  },
+  attention: {
+    command: 'attention <text>',
+    describe: 'Draw what the tokens of a text look at',
+    load: async () => (await import('./attention.ts')).attention,
   },
   adapter: {
     command: 'adapter',
