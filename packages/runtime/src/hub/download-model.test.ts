@@ -125,6 +125,36 @@ describe('a download', () => {
     await expect(downloadModel('org/name')).rejects.toThrow('org/name lacks gone.safetensors, which its model.saf');
   });
 
+  test('brings the folders of a sentence encoder’s modules', async () => {
+    Object.assign(model.files, {
+      'modules.json': text([]),
+      'config_sentence_transformers.json': text({}),
+      'sentence_bert_config.json': text({}),
+      '1_Pooling/config.json': text({ word_embedding_dimension: 8 }),
+      '2_Dense/config.json': text({}),
+      '2_Dense/model.safetensors': text('dense'),
+      '2_Dense/pytorch_model.bin': text('pickled'),
+      'openvino/model.safetensors': text('not a module'),
+    });
+    const folder = await downloadModel('org/name');
+    expect(readFileSync(join(folder, '1_Pooling', 'config.json'), 'utf8')).toContain('word_embedding_dimension');
+    expect(readFileSync(join(folder, '2_Dense', 'model.safetensors'), 'utf8')).toBe('dense');
+    expect(readdirSync(join(folder, '2_Dense')).toSorted()).toEqual(['config.json', 'model.safetensors']);
+    expect(existsSync(join(folder, 'sentence_bert_config.json'))).toBe(true);
+    expect(existsSync(join(folder, 'openvino'))).toBe(false);
+    expect(await downloadModel('org/name', { offline: true })).toBe(folder);
+  });
+
+  test('brings a sentence encoder whose body is in a folder of its own', async () => {
+    const { 'config.json': config, 'model.safetensors': own, ...others } = model.files;
+    model.files = { 'README.md': others['README.md']!, 'modules.json': text([]), '0_Transformer/config.json': config! };
+    Object.assign(model.files, { '0_Transformer/model.safetensors': own, '0_Transformer/vocab.txt': text('[PAD]') });
+    const folder = await downloadModel('org/name');
+    expect(readFileSync(join(folder, '0_Transformer', 'model.safetensors')).length).toBe(weights.length);
+    expect(existsSync(join(folder, '0_Transformer', 'vocab.txt'))).toBe(true);
+    expect(await downloadModel('org/name', { offline: true })).toBe(folder);
+  });
+
   test('brings the tokenizer alone, older files where there is no tokenizer.json', async () => {
     delete model.files['tokenizer.json'];
     const folder = await downloadModel('org/name', { parts: ['tokenizer'] });

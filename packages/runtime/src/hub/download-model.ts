@@ -9,7 +9,7 @@ import { recoverFolder } from '../replace-folder.ts';
 import { indexFile, shardsOf, singleFile } from '../shards.ts';
 import { hubAddress, isCommit, modelCache, offlineVariable, storedToken, type ModelCache } from './cache-paths.ts';
 import { downloadBlob } from './download-blob.ts';
-import { neededFiles, type ModelPart } from './needed-files.ts';
+import { isModuleFolder, neededFiles, type ModelPart } from './needed-files.ts';
 import { pause, refused, Refused, Unreachable } from './refused.ts';
 
 /** How far a file is. */
@@ -157,16 +157,25 @@ async function update(
   if (typeof commit !== 'string' || !isCommit(commit))
     throw new Error(`downloadModel: ${id}: the hub calls the revision ${JSON.stringify(commit)}, which is no commit`);
   const entries = new Map<string, Entry>();
-  for await (const { type, path, size, oid, lfs } of listFiles({
-    repo: id,
-    revision: commit,
-    hubUrl: hub,
-    fetch: ask,
-  })) {
-    const hash = lfs?.oid ?? oid;
-    if (type === 'file' && typeof hash === 'string' && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash))
-      entries.set(path, { path, size: lfs?.size ?? size, hash });
-  }
+  const folders: string[] = [];
+  const list = async (within?: string): Promise<void> => {
+    const where = {
+      repo: id,
+      revision: commit,
+      hubUrl: hub,
+      fetch: ask,
+      ...(within !== undefined && { path: within }),
+    };
+    for await (const { type, path, size, oid, lfs } of listFiles(where)) {
+      const hash = lfs?.oid ?? oid;
+      if (type === 'directory') folders.push(path);
+      if (type === 'file' && typeof hash === 'string' && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash))
+        entries.set(path, { path, size: lfs?.size ?? size, hash });
+    }
+  };
+  await list();
+  const names = new Set(entries.keys());
+  for (const path of folders.filter((one) => isModuleFolder(one, names))) await list(path);
   const folder = cache.snapshot(commit);
   await mkdir(folder, { recursive: true });
   await mkdir(cache.blobs, { recursive: true });
@@ -176,7 +185,7 @@ async function update(
     const { size: total, hash } = entry;
     const onBytes = onProgress && ((loaded: number): void => onProgress({ file: name, loaded, total }));
     if (!(await isThere(join(folder, name), total))) {
-      const url = `${hub}/${id}/resolve/${commit}/${encodeURIComponent(name)}`;
+      const url = `${hub}/${id}/resolve/${commit}/${name.split('/').map(encodeURIComponent).join('/')}`;
       const from = (at: number): Promise<Response> =>
         ask(url, { headers: { 'accept-encoding': 'identity', ...(at && { range: `bytes=${at}-` }) } });
       await downloadBlob(
@@ -184,7 +193,9 @@ async function update(
         { file: `${id}/${name}`, size: total, hash, fetch: from },
         { signal, onBytes },
       );
-      await place(join(cache.blobs, hash), join(folder, name), `../../blobs/${hash}`, total);
+      const up = '../'.repeat(name.split('/').length - 1);
+      if (up) await mkdir(dirname(join(folder, name)), { recursive: true });
+      await place(join(cache.blobs, hash), join(folder, name), `${up}../../blobs/${hash}`, total);
     }
   };
   const needed = neededFiles(new Set(entries.keys()), parts, `downloadModel: ${id}`);
@@ -241,8 +252,11 @@ async function inCache(
   const there = new Set<string>();
   for (const name of names) if ((await stat(join(folder, name)).catch(() => null))?.isFile()) there.add(name);
   const missing: string[] = [];
-  if (parts.includes('config') || parts.includes('weights')) if (!there.has('config.json')) missing.push('config.json');
-  if (parts.includes('weights') && !there.has(singleFile)) {
+  // The body of a sentence encoder may be in a folder of its own, with its config.json and weights.
+  const isApart = there.has('modules.json') && !there.has('config.json');
+  if (parts.includes('config') || parts.includes('weights'))
+    if (!there.has('config.json') && !isApart) missing.push('config.json');
+  if (parts.includes('weights') && !there.has(singleFile) && !isApart) {
     if (!there.has(indexFile)) missing.push(singleFile);
     else {
       const path = join(folder, indexFile);

@@ -95,8 +95,19 @@ export class FakeHub {
       response.end(JSON.stringify({ _id: '1', id, sha: model.commit, lastModified: '2024-01-01T00:00:00.000Z' }));
       return;
     }
-    if (rest === `/tree/${model.commit}`) {
-      const list = Object.entries(model.files).map(([name, content]) => ({
+    const tree = `/tree/${model.commit}`;
+    if (rest === tree || rest.startsWith(`${tree}/`)) {
+      // The files of one folder, and the folders in it.
+      const within = rest === tree ? '' : `${rest.slice(tree.length + 1)}/`;
+      const below = Object.entries(model.files).filter(([name]) => name.startsWith(within));
+      const own = below.filter(([name]) => !name.slice(within.length).includes('/'));
+      const folders = new Set(
+        below.flatMap(([name]) => {
+          const [first, ...more] = name.slice(within.length).split('/');
+          return more.length ? [within + first!] : [];
+        }),
+      );
+      const list = own.map(([name, content]) => ({
         type: 'file',
         path: name,
         size: content.length,
@@ -104,7 +115,13 @@ export class FakeHub {
         ...(isLarge(name) && { lfs: { oid: sha256(content), size: content.length, pointerSize: 130 } }),
       }));
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify([{ type: 'directory', path: 'onnx', size: 0, oid: '0'.repeat(40) }, ...list]));
+      const directories = [...folders, ...(within ? [] : ['onnx'])].map((path) => ({
+        type: 'directory',
+        path,
+        size: 0,
+        oid: '0'.repeat(40),
+      }));
+      response.end(JSON.stringify([...directories, ...list]));
       return;
     }
     const file = new RegExp(`^/resolve/${model.commit}/(.+)$`).exec(rest)?.[1];

@@ -26,6 +26,27 @@ const olderTokenizerFiles = [
   'target.spm',
 ];
 
+// A sentence encoder's: what follows what, its settings, and the folders of its modules.
+const moduleList = 'modules.json';
+const encoderFiles = [moduleList, 'config_sentence_transformers.json'];
+const encoderSettings = /^sentence_[\w-]+_config\.json$/;
+const moduleFolder = /^\d+_\w+$/;
+
+/** Whether a folder of a repository holds a module of its sentence encoder. */
+export const isModuleFolder = (path: string, names: ReadonlySet<string>): boolean =>
+  names.has(moduleList) && moduleFolder.test(path);
+
+// What is wanted of the folders of modules: texts, and weights in safetensors.
+function moduleFiles(names: ReadonlySet<string>, parts: readonly ModelPart[]): string[] {
+  if (!names.has(moduleList)) return [];
+  const kinds = parts.includes('weights') ? /\.(json|txt|safetensors)$/ : /\.(json|txt)$/;
+  const nested = [...names].filter((name) => {
+    const [folder, file, ...more] = name.split('/');
+    return file !== undefined && !more.length && moduleFolder.test(folder!) && kinds.test(file);
+  });
+  return nested.sort((a, b) => Number(a.endsWith('.safetensors')) - Number(b.endsWith('.safetensors')));
+}
+
 /** Every file of a tokenizer that a folder may hold. */
 export const tokenizerFileNames: readonly string[] = [...tokenizerFiles, ...olderTokenizerFiles];
 
@@ -36,10 +57,16 @@ export const tokenizerFileNames: readonly string[] = [...tokenizerFiles, ...olde
  */
 export function neededFiles(names: ReadonlySet<string>, parts: readonly ModelPart[], who: string): string[] {
   const needed: string[] = [];
-  if (parts.includes('config')) needed.push(...configFiles);
+  if (parts.includes('config'))
+    needed.push(...configFiles, ...encoderFiles, ...[...names].filter((name) => encoderSettings.test(name)));
   if (parts.includes('tokenizer'))
     needed.push(...tokenizerFiles, ...(names.has('tokenizer.json') ? [] : olderTokenizerFiles));
   if (parts.includes('weights')) {
+    const modules = moduleFiles(names, parts);
+    needed.push(...modules);
+    // The body of an encoder may be in a folder of its own.
+    if (modules.some((name) => name.endsWith('.safetensors')) && !names.has('config.json'))
+      return needed.filter((name) => names.has(name));
     if (!names.has('config.json'))
       throw new Error(`${who} has no config.json, so it isn't a model that can be opened here; it has ${some(names)}`);
     if (names.has(singleFile)) needed.push(singleFile);
