@@ -43,6 +43,8 @@ interface Encoded {
   readonly ids: readonly number[];
   /** How many of them, the first ones, are a prompt's that doesn't count. */
   readonly uncounted: number;
+  /** How often each id stands in the text, where each is given once; null where they stand as in the text. */
+  readonly counts: readonly number[] | null;
 }
 
 /** Gives texts vectors. */
@@ -188,7 +190,7 @@ export class SentenceEncoder {
       }
       rows.set(text, encoded.length);
       counts.push(1);
-      encoded.push({ ids: this.#ids(o.prompt + text), uncounted });
+      encoded.push(this.#encoded(o.prompt + text, uncounted));
       if ((sinceRest += text.length) > 2 ** 18) {
         sinceRest = 0;
         await setImmediate(); // lets a signal be heard
@@ -235,8 +237,13 @@ export class SentenceEncoder {
     return settings.lowerCase ? bare.toLowerCase() : bare;
   }
 
-  #ids(text: string): readonly number[] {
-    return this.encodeIds(text).ids;
+  // Where tokens have no order, each id is looked up once, however long the text is.
+  #encoded(text: string, uncounted: number): Encoded {
+    const { ids } = this.encodeIds(text);
+    if (this.parts.body.kind !== 'static') return { ids, uncounted, counts: null };
+    const counts = new Map<number, number>();
+    for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
+    return { ids: [...counts.keys()], uncounted, counts: [...counts.values()] };
   }
 
   /** A text's tokens as the body is given them, at most `most` and as many as it sees. */
@@ -255,9 +262,10 @@ export class SentenceEncoder {
     const ids = new BigInt64Array(B * T).fill(BigInt(this.padId));
     const mask = new BigInt64Array(B * T);
     const pooled = batch.some(({ uncounted }) => uncounted > 0) ? new BigInt64Array(B * T) : null;
-    for (const [row, { ids: own, uncounted }] of batch.entries()) {
+    for (const [row, { ids: own, uncounted, counts }] of batch.entries()) {
       for (let t = 0; t < own.length; t++) ids[row * T + t] = BigInt(own[t]!);
-      mask.fill(1n, row * T, row * T + own.length);
+      if (counts) for (let t = 0; t < own.length; t++) mask[row * T + t] = BigInt(counts[t]!);
+      else mask.fill(1n, row * T, row * T + own.length);
       pooled?.fill(1n, row * T + Math.min(uncounted, own.length), row * T + own.length);
     }
     const inputs: Record<string, HostTensor> = {

@@ -1,6 +1,6 @@
 // A body without layers: every token has one vector wherever it stands, and a text the mean of them (sentence-transformers'
 // StaticEmbedding; the bag of vectors of Joulin et al., 2016).
-import { unsqueeze, mul, cast, type Tensor } from '@brickwork/graph';
+import type { Tensor } from '@brickwork/graph';
 import { dropout, Embedding, normal, type Context, type Network, type NetworkInput, type Outputs } from '@brickwork/nn';
 
 /** The body: `input_ids` and `attention_mask` (B, T) to `last_hidden_state` (B, T, C). */
@@ -19,11 +19,7 @@ export class StaticEmbedding implements Network {
     };
     this.embedding = new Embedding(vocabulary, width, normal(0.1));
   }
-  trace({ input_ids: ids, attention_mask: mask }: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
-    const last = (): Tensor => {
-      const rows = dropout(this.embedding.forward(ids!), this.#rate, ctx); // (B, T, C)
-      return mask ? mul(rows, unsqueeze(cast(mask, 'float32'), 2)) : rows;
-    };
-    return { last_hidden_state: last };
+  trace({ input_ids: ids }: Readonly<Record<string, Tensor>>, ctx: Context): Outputs {
+    return { last_hidden_state: () => dropout(this.embedding.forward(ids!), this.#rate, ctx) }; // (B, T, C)
   }
 }
