@@ -141,6 +141,19 @@ describe('lm embed', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
+  test('Ctrl-C ends it with exit code 130', async () => {
+    const many = Array.from({ length: 6000 }, (_, i) => `line ${i} ${'and more '.repeat(20)}`).join('\n');
+    let interrupted = false;
+    const { code } = await lm(['embed', ...model, '-b', '4'], {
+      stdin: many,
+      onWrite: (_, interrupt) => {
+        if (!interrupted) interrupt();
+        interrupted = true;
+      },
+    });
+    expect(code).toBe(130);
+  });
+
   test.each([
     [['text', '-o', 'x.csv'], /--output is 'x\.csv'; needs a name that ends in/],
     [['text', '--dimension', '500'], /--dimension 500, but the model's vectors have 192 axes/],

@@ -111,7 +111,8 @@ interface Embedded extends StreamedText {
 
 const described = ({ text, row, vector }: Embedded): object => ({
   ...(row ?? { text }),
-  embedding: Array.from(vector),
+  // Nine digits tell every float32 from the next.
+  embedding: vector instanceof Float32Array ? Array.from(vector, (x) => Number(x.toPrecision(9))) : Array.from(vector),
 });
 
 async function* vectorsAlone(rows: AsyncIterable<Embedded>): AsyncGenerator<Row, void, undefined> {

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hostTensor } from '@brickwork/runtime';
+import { hostTensor, type HostTensor } from '@brickwork/runtime';
 import { describe, expect, test } from 'vitest';
 import {
   bertFolder,
@@ -115,6 +115,35 @@ describe.skipIf(!existsSync(bertFolder))('folders that are broken', () => {
     ],
   ])('%s', async (_, files, message) => {
     await expect(SentenceEncoder.load(await writeFolder({ ...good, ...files }, bertFolder))).rejects.toThrow(message);
+  });
+
+  test.each<[string, Map<string, HostTensor>, RegExp]>([
+    ['no table', new Map([['x', hostTensor(new Float32Array(4))]]), /no embedding\.weight, only x/],
+    [
+      'a table of one axis',
+      new Map([['embedding.weight', hostTensor(new Float32Array(4))]]),
+      /is float32 \(4\); a StaticEmbedding needs/,
+    ],
+    [
+      'a mapping of ids to rows',
+      new Map([
+        ['embeddings', hostTensor(new Float32Array(8), [4, 2])],
+        ['mapping', hostTensor(new BigInt64Array(9))],
+      ]),
+      /mapping stands beside the table/,
+    ],
+    [
+      'NaN',
+      new Map([['embedding.weight', hostTensor(Float32Array.of(1, NaN), [2, 1])]]),
+      /embedding\.weight holds NaN \(value 1 of 2\)/,
+    ],
+  ])('a StaticEmbedding with %s', async (_, table, message) => {
+    const folder = await writeFolder({
+      'modules.json': [{ path: '', type: 'sentence_transformers.models.StaticEmbedding' }],
+      'tokenizer.json': wordTokenizer(9),
+      'model.safetensors': table,
+    });
+    await expect(SentenceEncoder.load(folder)).rejects.toThrow(message);
   });
 
   test('files that are missing are named', async () => {

@@ -91,6 +91,11 @@ async function readTable(folder: string): Promise<Map<string, HostTensor>> {
     throw new Error(
       `${file}: ${table ? `embedding.weight is ${table.dtype} (${table.shape.join(', ')})` : `no embedding.weight, only ${[...tensors.keys()].slice(0, 3).join(', ')}`}; a StaticEmbedding needs a float32 vector for each token`,
     );
+  const others = [...tensors.keys()].filter((name) => tensors.get(name) !== table);
+  if (others.length)
+    throw new Error(
+      `${file}: ${others.join(', ')} ${others.length > 1 ? 'stand' : 'stands'} beside the table; tables with a mapping or weights of their own (newer model2vec) aren't implemented`,
+    );
   return new Map([['embedding.weight', table]]);
 }
 
