@@ -39,13 +39,16 @@ export async function attentionMaps(
     text,
     tokens: encoding.tokens.map((token, t) => {
       const [start, end] = encoding.offsets[t]!;
-      return text.slice(start, end).trim() || token;
+      return shown(text.slice(start, end)) || shown(token);
     }),
     layer: attentions.indexOf(name),
     layers: attentions.length,
     heads: Array.from({ length: H }, (_, h) => (weights!.data as Float32Array).slice(h * size, (h + 1) * size)),
   };
 }
+
+// Without the space before it; what is nothing else has a sign of its own.
+const shown = (part: string): string => part.trim() || part.replaceAll('\n', '⏎').replaceAll(/\s/g, '␣');
 
 /** The mean of a layer's heads. */
 export function meanHead({ heads }: Pick<AttentionMaps, 'heads'>): Float32Array {

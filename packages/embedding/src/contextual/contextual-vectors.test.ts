@@ -155,6 +155,16 @@ describe('attention maps', () => {
     await expect(attentionMaps(model, tokenizer, text, { layer: 5 })).rejects.toThrow(/no layer 5; there are 0 to 4/);
   });
 
+  test('a decoder looks back alone, and spaces have a sign', async () => {
+    const decoder = await AutoModel.fromPretrained(folder('shakespeare'));
+    const maps = await attentionMaps(decoder, await decoder.tokenizer(), 'To be\n');
+    expect(maps.tokens).toEqual(['T', 'o', '␣', 'b', 'e', '⏎']);
+    for (const head of maps.heads)
+      for (let row = 0; row < 6; row++)
+        expect(head.slice(6 * row + row + 1, 6 * row + 6).every((weight) => weight < 1e-6)).toBe(true);
+    await decoder.dispose();
+  });
+
   test('tokens that XML can’t hold are drawn all the same', async () => {
     const maps = await attentionMaps(model, tokenizer, 'a < b & "c" \u0007', { layer: -1 });
     const svg = attentionPicture(maps, { title: '<&>' });
