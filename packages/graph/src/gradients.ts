@@ -1,9 +1,21 @@
 // Reverse-mode differentiation: walks the graph from the loss back and asks each operator for its part of the chain rule.
 import { topologicalOrder } from './order.ts';
-import { GraphError, constant, count, show, type Tensor } from './tensor.ts';
+import { GraphError, constant, count, show, type Op, type Tensor } from './tensor.ts';
 import { add } from './ops/elementwise.ts';
 import { zerosLike } from './ops/fill.ts';
 import { addScattered } from './ops/gather.ts';
+
+/** What to hand back through an operator in place of its gradient. */
+export type GradientRule = NonNullable<Op<never>['grad']>;
+
+/** How gradients are taken. */
+export interface GradientOptions {
+  /**
+   * Rules in place of gradients, by the operator's ONNX name: `{ Relu: ([g]) => [relu(g)] }` is how a deconvnet looks
+   * through a network. What comes out is then no gradient of the loss.
+   */
+  readonly rules?: Readonly<Record<string, GradientRule>>;
+}
 
 /**
  * dLoss/dw for every w, as new tensors of the same graph. Only what leads to a `w` is differentiated, and a loss that
@@ -11,7 +23,7 @@ import { addScattered } from './ops/gather.ts';
  *
  * @throws where the loss isn't one number, or an operator on the way has no gradient.
  */
-export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+export function gradients(loss: Tensor, wrt: readonly Tensor[], { rules = {} }: GradientOptions = {}): Tensor[] {
   if (count(loss.shape) !== 1)
     throw new GraphError(`gradients: the loss is ${show(loss.shape)}; needs one number: take its sum or mean`);
   const order = topologicalOrder([loss]);
@@ -22,8 +34,9 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     const gs = node.outputs.map((y) => grads.get(y) ?? null);
     if (gs.every((g) => !g) || !node.inputs.some((x) => needs.has(x))) continue;
     const { op } = node;
-    if (!op.grad) throw new GraphError(`gradients: ${op.name} has no gradient`);
-    op.grad(gs, node.inputs, node.outputs, node.attrs as never).forEach((d, i) => {
+    const rule = Object.hasOwn(rules, op.name) ? rules[op.name]! : op.grad;
+    if (!rule) throw new GraphError(`gradients: ${op.name} has no gradient`);
+    rule.call(op, gs, node.inputs, node.outputs, node.attrs as never).forEach((d, i) => {
       const x = node.inputs[i]!;
       if (!d || !needs.has(x)) return;
       const before = grads.get(x);
