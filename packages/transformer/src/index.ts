@@ -98,6 +98,7 @@ export * from './scoring/aggregate.ts';
 export * from './scoring/labelled-rows.ts';
 export * from './scoring/mutual-information.ts';
 export * from './scoring/perplexity.ts';
+export { scorePage, type ScorePageOptions } from './scoring/score-page.ts';
 export * from './scoring/scored.ts';
 export * from './scoring/scorer.ts';
 export * from './scoring/tasks/blank.ts';

@@ -75,6 +75,11 @@ export const commands: Commands = {
     describe: 'Tell the class of each text',
     load: async () => (await import('./classify.ts')).classify,
   },
+  score: {
+    command: 'score [text..]',
+    describe: 'Tell how likely a model finds texts: log-probability, surprisal, perplexity',
+    load: async () => (await import('./score.ts')).score,
+  },
   compare: {
     command: 'compare',
     describe: 'Tell under which of several language models a text is likeliest: whose it is',

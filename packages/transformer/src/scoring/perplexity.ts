@@ -1,5 +1,6 @@
 // How well a model predicts long documents: perplexity with a stride (as Hugging Face's guide to it), and the numbers that
 // models of different vocabularies can be compared by (as lm-evaluation-harness reports them).
+import type { ScoreItem } from './scored.ts';
 import type { ScoreOptions, Scorer } from './scorer.ts';
 
 /** A corpus' perplexity. */
@@ -25,13 +26,13 @@ export interface CorpusPerplexity {
 /**
  * The perplexity of documents, each read from its beginning. One that is longer than the model sees is read in windows
  * that overlap by `window - stride` tokens, and each token is scored once; a small stride gives more context and takes
- * longer. Of a masked model it is the pseudo-perplexity.
+ * longer. Of a masked model it is the pseudo-perplexity. What stands before a document, or is its source, isn't counted.
  *
  * @throws as {@link Scorer.score}, and where nothing was scored.
  */
 export async function corpusPerplexity(
   scorer: Pick<Scorer, 'stream'>,
-  documents: Iterable<string> | AsyncIterable<string>,
+  documents: Iterable<ScoreItem> | AsyncIterable<ScoreItem>,
   options: ScoreOptions = {},
 ): Promise<CorpusPerplexity> {
   let [count, tokens, bytes, characters, words, nats] = [0, 0, 0, 0, 0, 0];
