@@ -12,6 +12,7 @@ export {
 } from './hub/download-model.ts';
 export { tokenizerFileNames, type ModelPart } from './hub/needed-files.ts';
 export { hostTensor, type HostTensor } from './host-tensor.ts';
+export { moduleUrl } from './module-url.ts';
 export type { OperatorTime, Placement } from './profile.ts';
 export type * from './program.ts';
 export type { Provider } from './providers.ts';

@@ -79,3 +79,5 @@ export * from './token-source.ts';
 export * from './train-data.ts';
 export * from './train-options.ts';
 export * from './train-step.ts';
+export * as wasm from './wasm/assembler.ts';
+export { WebAssembly } from './wasm/web-assembly.ts';

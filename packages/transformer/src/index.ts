@@ -51,6 +51,7 @@ export * from './generation/generate-from.ts';
 export * from './generation/generate-text.ts';
 export * from './generation/generate-tokens.ts';
 export * from './generation/log-sum-exp.ts';
+export { nearest } from './generation/nearest.ts';
 export * from './generation/options.ts';
 export * from './generation/random.ts';
 export * from './generation/renormalize.ts';

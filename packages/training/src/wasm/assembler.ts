@@ -43,11 +43,22 @@ export const local: Readonly<Record<'get' | 'set' | 'tee', (i: number) => Code>>
   tee: (i) => [0x22, unsigned(i)],
 };
 export const drop: Code = 0x1a;
-export const i32: Instructions<'add' | 'mul' | 'ltU', 'const'> = {
+export const i32: Instructions<'add' | 'mul' | 'shl' | 'ltU' | 'truncSatF32', 'const' | 'load'> = {
   const: (n = 0) => [0x41, signed(n)],
+  load: (offset = 0) => [0x28, 2, unsigned(offset)],
   add: 0x6a,
   mul: 0x6c,
+  shl: 0x74,
   ltU: 0x49,
+  truncSatF32: [0xfc, 0x00],
+};
+export const f32: Instructions<'add' | 'sub' | 'mul' | 'min' | 'max', 'load'> = {
+  load: (offset = 0) => [0x2a, 2, unsigned(offset)],
+  add: 0x92,
+  sub: 0x93,
+  mul: 0x94,
+  min: 0x96,
+  max: 0x97,
 };
 export const f64: Instructions<'add'> = { add: 0xa0 };
 /** 16 bytes from or to memory, at an offset from the pointer on the stack. */
@@ -55,7 +66,8 @@ export const v128: Instructions<never, 'load' | 'store'> = {
   load: (offset = 0) => [simd(0x00), at(offset)],
   store: (offset = 0) => [simd(0x0b), at(offset)],
 };
-export const f32x4: Instructions<'splat' | 'sqrt' | 'add' | 'sub' | 'mul' | 'div'> = {
+export const f32x4: Instructions<'splat' | 'sqrt' | 'add' | 'sub' | 'mul' | 'div', 'extractLane'> = {
+  extractLane: (lane = 0) => [simd(0x1f), lane],
   splat: simd(0x13),
   sqrt: simd(0xe3),
   add: simd(0xe4),
@@ -76,8 +88,11 @@ export const upperHalf: Code = [simd(0x0d), 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 
 /** Runs the body again as long as the number that it leaves on the stack is not 0. */
 export const loopWhile = (body: Code): Code => [0x03, 0x40, body, 0x0d, 0, 0x0b];
 
-/** Assembles functions that work on an imported memory, `env.memory`, of up to `pages` of 64 KiB. */
-export function assemble(functions: readonly FunctionSource[]): Uint8Array {
+/** Assembles functions that work on an imported memory, `env.memory`, of any size; one that threads share where asked. */
+export function assemble(
+  functions: readonly FunctionSource[],
+  { shared = false }: { readonly shared?: boolean } = {},
+): Uint8Array {
   const list = (items: readonly Code[]): Code => [unsigned(items.length), items];
   const sized = (body: Code): Code => {
     const bytes = flat(body);
@@ -85,7 +100,7 @@ export function assemble(functions: readonly FunctionSource[]): Uint8Array {
   };
   const text = (s: string): Code => sized([...new TextEncoder().encode(s)]);
   const section = (id: number, items: readonly Code[]): Code => [id, sized(list(items))];
-  const limits = [0x00, unsigned(0)]; // any size
+  const limits = shared ? [0x03, unsigned(0), unsigned(2 ** 16)] : [0x00, unsigned(0)]; // any size
   return Uint8Array.from(
     flat([
       [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0], // '\0asm', version 1
