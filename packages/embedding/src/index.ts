@@ -27,6 +27,8 @@ export * from './words/semantic-axis.ts';
 export * from './words/table-words.ts';
 export * from './words/train-word-vectors.ts';
 export * from './words/word-corpus.ts';
+export * from './words/word-map-picture.ts';
+export * from './words/word-map.ts';
 export * from './words/word-tokens.ts';
 export { WordVectors, type AnalogyOptions, type NeighbourOptions, type WordScore } from './words/word-vectors.ts';
 export * from './words/write-word-vectors.ts';

@@ -58,6 +58,16 @@ export const commands: Commands = {
         describe: 'Pairs of sentences: do similarities agree with people’s scores?',
         load: async () => (await import('./eval-sts.ts')).evalSts,
       },
+      analogies: {
+        command: 'analogies',
+        describe: 'Word vectors: how many analogies are answered?',
+        load: async () => (await import('./eval-analogies.ts')).evalAnalogies,
+      },
+      wordsim: {
+        command: 'wordsim',
+        describe: 'Word vectors: do cosines agree with people’s scores of word pairs?',
+        load: async () => (await import('./eval-wordsim.ts')).evalWordsim,
+      },
       choice: {
         command: 'choice',
         describe: 'Multiple choice: is the right answer the likeliest?',
@@ -106,6 +116,47 @@ export const commands: Commands = {
     command: 'similarity [text..]',
     describe: 'Tell how alike texts are, or the uses of a word',
     load: async () => (await import('./similarity.ts')).similarity,
+  },
+  words: {
+    command: 'words',
+    describe: 'Vectors of words: train them, ask for neighbours, analogies, axes, draw maps',
+    commands: {
+      train: {
+        command: 'train <files..>',
+        describe: 'Train word vectors on text files',
+        load: async () => (await import('./words-train.ts')).wordsTrain,
+      },
+      neighbours: {
+        command: 'neighbours <words..>',
+        describe: 'Show the words nearest to a word, or to several',
+        load: async () => (await import('./words-neighbours.ts')).wordsNeighbours,
+      },
+      analogy: {
+        command: 'analogy <words..>',
+        describe: 'a is to b as c is to what?',
+        load: async () => (await import('./words-analogy.ts')).wordsAnalogy,
+      },
+      axis: {
+        command: 'axis [words..]',
+        describe: 'Place words between the ends of pairs such as good and bad',
+        load: async () => (await import('./words-axis.ts')).wordsAxis,
+      },
+      odd: {
+        command: 'odd <words..>',
+        describe: 'Find the word that is not like the others',
+        load: async () => (await import('./words-odd.ts')).wordsOdd,
+      },
+      map: {
+        command: 'map [words..]',
+        describe: 'Draw words on a plane',
+        load: async () => (await import('./words-map.ts')).wordsMap,
+      },
+      convert: {
+        command: 'convert',
+        describe: 'Write vectors in another format',
+        load: async () => (await import('./words-convert.ts')).wordsConvert,
+      },
+    },
   },
   attention: {
     command: 'attention <text>',

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -42,7 +42,7 @@ test('what is written is read again to the bit, in every format', async () => {
 test('any words and numbers survive, small and large', async () => {
   const word = fc
     .string({ unit: 'binary', minLength: 1, maxLength: 8 })
-    .filter((w) => !/[\s\u0000]/u.test(w) && w.isWellFormed() && !w.startsWith('\ufeff'));
+    .filter((w) => !/\s/u.test(w) && !/\p{Cs}/u.test(w) && !w.startsWith('\ufeff'));
   const spaces = fc.record({
     words: fc.uniqueArray(word, { minLength: 1, maxLength: 12 }),
     D: fc.integer({ min: 1, max: 9 }),
@@ -96,7 +96,9 @@ test('words that are there twice are told, and the first is kept', async () => {
 const binary = (head: string, ...parts: (string | number[])[]): Uint8Array =>
   Buffer.concat([
     Buffer.from(head),
-    ...parts.map((part) => Buffer.from(typeof part === 'string' ? part : Float32Array.from(part).buffer)),
+    ...parts.map((part) =>
+      typeof part === 'string' ? Buffer.from(part) : Buffer.from(Float32Array.from(part).buffer),
+    ),
   ]);
 test.each([
   ['', 'the file is empty'],
@@ -134,7 +136,9 @@ test('every place where a binary file may be cut is noticed', async () => {
   const whole = readFileSync(path);
   // The last line end alone isn't missed.
   for (let size = 0; size < whole.length - 1; size++)
-    await expect(readWordVectors(file(whole.subarray(0, size), 'cut.bin'), { format: 'binary' })).rejects.toThrow();
+    await expect(readWordVectors(file(whole.subarray(0, size), 'cut.bin'), { format: 'binary' })).rejects.toThrow(
+      /cut|empty|no count|it says/,
+    );
   expect((await readWordVectors(file(whole.subarray(0, whole.length - 1), 'cut.bin'))).words).toEqual(['ab', 'cd']);
 });
 
@@ -155,5 +159,5 @@ test('what would be read as something else isn’t written', async () => {
   await expect(
     writeWordVectors(path, new WordVectors(['a\nb'], Float32Array.of(1)), { format: 'text' }),
   ).rejects.toThrow('can’t be written');
-  expect(() => statSync(path)).toThrow();
+  expect(existsSync(path)).toBe(false);
 });
