@@ -2,6 +2,7 @@
 export * from './contextual/attention-maps.ts';
 export * from './contextual/attention-picture.ts';
 export * from './contextual/contextual-vectors.ts';
+export * from './sentences/cross-encoder.ts';
 export * from './sentences/dense.ts';
 export * from './sentences/encoder-parts.ts';
 export { loadEncoder, type LoadEncoderOptions } from './sentences/load-encoder.ts';

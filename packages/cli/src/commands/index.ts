@@ -117,6 +117,16 @@ export const commands: Commands = {
     describe: 'Tell how alike texts are, or the uses of a word',
     load: async () => (await import('./similarity.ts')).similarity,
   },
+  index: {
+    command: 'index <paths..>',
+    describe: 'Index folders of text, to search them by meaning and by words',
+    load: async () => (await import('./index-build.ts')).indexBuild,
+  },
+  search: {
+    command: 'search <index> [query..]',
+    describe: 'Search an index, or straight a folder of texts',
+    load: async () => (await import('./search.ts')).search,
+  },
   words: {
     command: 'words',
     describe: 'Vectors of words: train them, ask for neighbours, analogies, axes, draw maps',

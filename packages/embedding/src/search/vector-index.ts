@@ -283,10 +283,17 @@ export class VectorIndex {
   /**
    * Writes the index to a folder, whole or not at all; the folder of an index is replaced. Go on with {@link VectorIndex.open}.
    *
+   * @param info JSON that is kept with the index, in place of what was
    * @throws where it can't be written, or the folder holds something else; then nothing has changed.
    */
-  async save(folder: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    await replaceFolder(folder, (temporary) => this.#write(temporary, signal), {
+  async save(
+    folder: string,
+    {
+      signal,
+      info = this.settings.info,
+    }: { readonly signal?: AbortSignal; readonly info?: IndexSettings['info'] } = {},
+  ): Promise<void> {
+    await replaceFolder(folder, (temporary) => this.#write(temporary, info, signal), {
       proof: 'index.json',
       drop: (name) => files.test(name),
     });
@@ -474,7 +481,7 @@ export class VectorIndex {
     };
   }
 
-  async #write(folder: string, signal: AbortSignal | undefined): Promise<void> {
+  async #write(folder: string, info: IndexSettings['info'], signal: AbortSignal | undefined): Promise<void> {
     const { dimension: D, type, approximate, metric } = this.settings;
     const path = (name: string): string => join(folder, name);
     const sizes: Record<string, number> = {};
@@ -535,6 +542,7 @@ export class VectorIndex {
       format: 'brickwork-index',
       version: 1,
       ...this.settings,
+      info,
       count: lengths.length,
       files: sizes,
     };
