@@ -170,15 +170,11 @@ describe('lm search', () => {
   test('with conditions on what rows say', async () => {
     const texts = async (...args: string[]): Promise<unknown[]> =>
       (await found(at('rows.index'), 'a thief', '--mode', 'words', ...args)).map(({ text }) => text);
-    expect(await texts()).toEqual(
-      ['A thief escapes.', 'A thief is caught.', 'A duke marries.']
-        .filter((t) => t.includes('thief'))
-        .concat('A duke marries.'),
-    );
+    expect(await texts()).toEqual(['A thief escapes.', 'A thief is caught.', 'A duke marries.']);
     expect(await texts('--where', 'year>=1900', '--where', 'year<1910')).toEqual(['A thief is caught.']);
     expect(await texts('--where', 'tags~London')).toEqual(['A thief is caught.']);
     expect(await texts('--filter', '{"$not": {"tags": {"$contains": "crime"}}}')).toEqual(['A duke marries.']);
-    expect(await texts('--where', 'year=1', '--mode', 'words')).toEqual([]);
+    expect(await texts('--where', 'year=1')).toEqual([]);
   });
 
   test('several queries from stdin, each with its hits', async () => {

@@ -34,7 +34,7 @@ export class CrossEncoder {
   /** @throws where the model is no classifier of texts. */
   constructor(model: Model, tokenizer: Tokenizer, { maxLength }: { readonly maxLength?: number } = {}) {
     const { labels } = model.network.config as { labels?: { count: number } };
-    if (!/ForSequenceClassification$/.test(model.className) || !labels)
+    if (!model.className.endsWith('ForSequenceClassification') || !labels)
       throw new Error(
         `CrossEncoder: ${model.className} scores no texts; needs a class that ends in ForSequenceClassification`,
       );
@@ -139,7 +139,7 @@ function activationOf(config: Readonly<Record<string, unknown>>, labels: number)
   const own = config['sentence_transformers'] as { activation_fn?: unknown } | undefined;
   const said = own?.activation_fn ?? config['sbert_ce_default_activation_function'];
   if (said === undefined || said === null) return labels === 1 ? 'sigmoid' : 'none';
-  if (typeof said === 'string' && /\.Sigmoid$/.test(said)) return 'sigmoid';
-  if (typeof said === 'string' && /\.Identity$/.test(said)) return 'none';
+  if (typeof said === 'string' && said.endsWith('.Sigmoid')) return 'sigmoid';
+  if (typeof said === 'string' && said.endsWith('.Identity')) return 'none';
   throw new Error(`CrossEncoder: config.json’s activation is ${JSON.stringify(said)}; known are Sigmoid and Identity`);
 }
