@@ -26,8 +26,15 @@ function run(code: string): string[] {
   }
 }
 
-test('there are the five examples', () => {
-  const marks = ['new Linear(4, 3)', 'generateText(', 'model.run(', 'writeAdapter(', 'pretrain(model'];
+test('there are the six examples', () => {
+  const marks = [
+    'new Linear(4, 3)',
+    'generateText(',
+    'model.run(',
+    'writeAdapter(',
+    'pretrain(model',
+    'VectorIndex.create',
+  ];
   expect(examples).toHaveLength(marks.length);
   marks.forEach((mark, i) => expect(examples[i]).toContain(mark));
 });
@@ -65,6 +72,12 @@ test.skipIf(!isBuilt)('a GPT trained on a text, whose loss falls', () => {
   const losses = run(examples[4]!).map((line) => Number(line.split(' ')[1]));
   expect(losses.length).toBe(20);
   expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.1);
+});
+
+test.skipIf(!isBuilt)('texts found by meaning and by words, with a condition', () => {
+  const lines = run(examples[5]!);
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toMatch(/^0 \d\.\d+ The ship sailed over the sea\.$/);
 });
 
 test('every link leads to a file', () => {

@@ -166,6 +166,20 @@ test('encoder.mjs pretrains on texts and labelled ones', async () => {
   expect(existsSync(weightsOf(out))).toBe(true);
 });
 
+test('sentences.mjs trains an encoder of sentences, the same bytes each time', async () => {
+  const novel = file(
+    'sentences.txt',
+    lines(300, (i) => `Once upon a time a ${animal(i)} went to the ${animal(i + 1)} and said ${i}.\n`),
+  );
+  process.env['EPOCHS'] = '1';
+  process.env['VOCABULARY'] = '300';
+  const outs = [join(folder, 'sentences-1'), join(folder, 'sentences-2')];
+  for (const out of outs) await run('sentences.mjs', [out, novel]);
+  const [one, two] = outs.map((out) => readFileSync(join(out, 'model.safetensors')));
+  expect(existsSync(join(outs[0]!, 'modules.json'))).toBe(true);
+  expect(one!.equals(two!)).toBe(true);
+});
+
 test.skipIf(!hasShared || !hasShell)(
   'nanogpt-cpu.sh reaches 1.88 nats a character on tinyshakespeare (needs ../shared)',
   async () => {

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { evaluateSts, SentenceEncoder, VectorIndex } from '../packages/embedding/src/index.ts';
 import { random } from '../packages/nn/src/index.ts';
 import { classification, compileStep, encodeText, evaluate, nextTokenData } from '../packages/training/src/index.ts';
 import { fillMask, loadModel } from '../packages/transformer/src/index.ts';
@@ -24,7 +25,7 @@ describe.each(names)('%s', (name) => {
     expect(existsSync(join(models, '..', recipe!))).toBe(true);
   });
 
-  test('opens, with a tokenizer of its own vocabulary', async () => {
+  test.skipIf(name === 'sentences')('opens, with a tokenizer of its own vocabulary', async () => {
     const lm = await loadModel(folder);
     const { vocab_size } = lm.network.config as { vocab_size: number };
     const { vocabularySize } = await lm.tokenizer();
@@ -84,4 +85,63 @@ test.skipIf(!hasShared)('spam finds the spam that its card says (needs ../shared
   expect(f1).toBeCloseTo(Number(said), 3);
   expect(f1).toBeGreaterThan(0.95);
   await model.dispose();
+});
+
+describe('sentences', () => {
+  const folder = join(models, 'sentences');
+
+  test('puts what means the same nearer than what doesn’t, also where no word is shared', async () => {
+    const encoder = await SentenceEncoder.load(folder);
+    const cosine = async (a: string, b: string): Promise<number> => {
+      const [x, y] = await encoder.encode([a, b]);
+      return x!.reduce((sum, v, i) => sum + v * y![i]!, 0);
+    };
+    for (const [a, near, far] of [
+      ['A man plays the guitar.', 'A man is playing a guitar.', 'The stock market fell sharply.'],
+      ['The ship sailed over the sea.', 'A boat crossed the ocean.', 'She baked bread in the oven.'],
+      ['He was angry and shouted.', 'They cried out in rage.', 'The garden was full of flowers.'],
+      ['Free entry! Win a cash prize now', 'Call to claim your prize', 'My dear mother is very ill.'],
+    ] as const)
+      expect(await cosine(a, near)).toBeGreaterThan((await cosine(a, far)) + 0.05);
+    expect(await cosine('The cat sat.', 'The cat sat.')).toBeCloseTo(1, 5);
+  });
+
+  test('finds the passage that a question is about', async () => {
+    const encoder = await SentenceEncoder.load(folder);
+    const texts = [
+      'The bread is baked in a hot oven until the crust is brown.',
+      'The regiment marched to war with drums and banners.',
+      'The physician prescribed medicine for the fever.',
+      'The judge sentenced the thief to prison.',
+      'Rain fell all night and the river rose.',
+      'The queen wore a crown of gold.',
+      'He paid the debt with ten pounds.',
+      'Birds build nests in spring.',
+    ];
+    const index = VectorIndex.create({ dimension: encoder.dimension });
+    const vectors = await encoder.encode(texts);
+    await index.add(texts.map((text, i) => ({ id: `${i}`, text, vector: vectors[i]! })));
+    for (const [question, answer] of [
+      ['soldiers in battle', 1],
+      ['a doctor cures a sick man', 2],
+      ['money that was owed', 6],
+      ['storms and floods of water', 4],
+    ] as const) {
+      const [vector] = await encoder.encode([question]);
+      const best = (await index.search(vector!, { k: 2 })).map(({ id }) => Number(id));
+      expect(best).toContain(answer);
+    }
+  });
+
+  test.skipIf(!hasShared)('has the figures of its card (needs ../shared)', async () => {
+    const encoder = await SentenceEncoder.load(folder);
+    const pairs = readFileSync(sharedPath('data/stsb/sts-dev.csv'), 'utf8')
+      .split('\n')
+      .map((line) => line.split('\t'))
+      .filter((cells) => cells.length > 6)
+      .map((cells) => ({ a: cells[5]!, b: cells[6]!, score: Number(cells[4]) }));
+    const { spearman } = await evaluateSts(encoder, pairs);
+    const [, said] = /STS-B, dev[^|]*\| *(0\.\d+)/.exec(card('sentences'))!;
+    expect(Math.abs(spearman - Number(said))).toBeLessThan(1e-3);
+  });
 });

@@ -1,11 +1,12 @@
-// Trains the sentence encoder that ships in models/sentences: a vector for each of 16,000 pieces of words, which skip-gram
+// Trains the sentence encoder that ships in models/sentences: a vector for each of 6,000 pieces of words, which skip-gram
 // learned from their neighbours (Mikolov et al., 2013); a text is their mean, in which frequent pieces weigh less and what all
 // have in common is gone (Arora et al., 2017; Mu and Viswanath, 2018).
 //
 //   node scripts/run.mjs node scripts/recipes/sentences.mjs OUT FILE…
 //
 // FILE: texts (.txt, .txt.gz), and labelled texts (.tsv: label, text) of which every fifth is left out. Data, time and figures
-// are in models/sentences/README.md; what did worse is in LOG.md. EPOCHS in the environment ends it sooner.
+// are in models/sentences/README.md; what did worse is in LOG.md. EPOCHS and VOCABULARY in the environment make
+// it smaller.
 import process from 'node:process';
 import {
   commonComponents,
@@ -30,17 +31,17 @@ for (const file of files)
   texts.push(...(file.endsWith('.tsv') ? (await labelled(file)).train.map(({ text }) => text) : paragraphs(file)));
 const json = await trainTokenizer(
   texts.map((text) => `${text}\n`),
-  { type: 'wordpiece', vocabularySize: Number(process.env.VOCABULARY ?? 16_000) },
+  { type: 'wordpiece', vocabularySize: Number(process.env.VOCABULARY ?? 6000) },
 );
 const tokenizer = new Tokenizer(json, tokenizerConfig(json));
 const pieces = (text) => tokenizer.encode(text, { addSpecialTokens: false }).ids.map(String);
 const corpus = await wordCorpus(texts.map(pieces), { minCount: 1 });
 log(`${corpus.total} pieces in ${texts.length} texts, ${corpus.words.length} different ones`);
-const D = Number(process.env.DIMENSION ?? 256);
+const D = 512;
 const options = {
   dimension: D,
   window: 5,
-  epochs: Number(process.env.EPOCHS ?? 30),
+  epochs: Number(process.env.EPOCHS ?? 25),
   subsample: 1e-4,
   negatives: 5,
   seed: 1,

@@ -59,7 +59,7 @@ export const similarity: Command<Args> = {
     ['similarity -f texts.txt -k 5', 'the five most similar pairs'],
     ['similarity "a text" -f texts.txt', 'the lines most similar to it'],
     ['similarity --pairs pairs.tsv', 'a score for each line'],
-    ['similarity --word can "I can buy a can of fish" -m models/encoder', 'a word as verb and noun'],
+    ['similarity --word can "I can buy a can of fish"', 'a word as verb and noun'],
   ],
   async run(a, io) {
     if (a.word !== undefined) return compareWord(a, a.word, io);
@@ -174,7 +174,9 @@ async function readPairs(path: string, io: Io): Promise<[string, string][]> {
 async function compareWord(a: Args, word: string, io: Io): Promise<void> {
   const texts = await readLines(textsOf(a), io);
   const signal = io.interruptible();
-  const folder = await modelPath(a, io, signal);
+  // A vector for each token, wherever it stands, tells no uses apart.
+  const named = a.model === standardEncoder ? 'models/encoder' : a.model;
+  const folder = await modelPath({ ...a, model: named }, io, signal);
   const [{ AutoModel }, { compareContexts }] = await Promise.all([
     import('@brickwork/transformer'),
     import('@brickwork/embedding'),
