@@ -24,14 +24,25 @@ function logProb(logits: Float32Array, label: number): number {
 }
 const sum = (values: Iterable<number>): number => [...values].reduce((a, b) => a + b, 0);
 
-const names = ['gpt2', 'llama', 'gpt_neox', 'bert_mlm', 'roberta_mlm', 'distilbert_mlm', 't5', 'bart'];
+const names = [
+  'gpt2',
+  'llama',
+  'mistral',
+  'qwen2',
+  'gpt_neox',
+  'bert_mlm',
+  'roberta_mlm',
+  'distilbert_mlm',
+  't5',
+  'bart',
+];
 describe.skipIf(!hasShared).each(names)('%s (needs ../shared)', (name) => {
   test('scores of tokens are the log-softmax of PyTorch’s logits, in a batch and alone', async () => {
     const { folder, inputs, expected, json } = await fixture(name);
     const model = await loadModel(folder);
     const logits = expected.get('logits')!;
     const [, T, V] = logits.shape as [number, number, number];
-    const isShifted = 'causalLM' in model && /gpt|llama/.test(name);
+    const isShifted = 'causalLM' in model && /gpt|llama|mistral|qwen/.test(name);
     const ids = rowsOf(inputs.get('input_ids')!);
     const mask = inputs.has('attention_mask')
       ? rowsOf(inputs.get('attention_mask')!)

@@ -41,6 +41,7 @@ export type { Grammar } from './constraints/grammar.ts';
 export * from './decoder-body.ts';
 export * from './decoder-programs.ts';
 export * from './decoder.ts';
+export * from './escape-markup.ts';
 export * from './generation/assisted.ts';
 export * from './generation/beam-hypotheses.ts';
 export * from './generation/beam-search.ts';

@@ -1,7 +1,13 @@
 // lm words train: vectors of words from your own text.
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import type { TrainWordsOptions, WordCorpus, WordTrainingState, WordVectors } from '@brickwork/embedding';
+import type {
+  TrainWordsOptions,
+  WordCorpus,
+  WordTrainingEvent,
+  WordTrainingState,
+  WordVectors,
+} from '@brickwork/embedding';
 import type { Command } from '../lib/command.ts';
 import { CliError, usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
@@ -184,14 +190,7 @@ async function* texts(files: readonly string[], signal: AbortSignal): AsyncGener
   }
 }
 
-interface Progress {
-  readonly epoch: number;
-  readonly epochs: number;
-  readonly done: number;
-  readonly total: number;
-  readonly loss: number;
-  readonly perSecond: number;
-}
+type Progress = Extract<WordTrainingEvent, { type: 'progress' }>;
 
 function shown({ epoch, epochs, done, total, loss, perSecond }: Progress): string {
   const left = perSecond > 0 ? (total - done) / perSecond : 0;

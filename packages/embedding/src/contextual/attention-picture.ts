@@ -1,4 +1,5 @@
 // Attention as heat maps: a row for each token that looks, a column for each that is looked at.
+import { escapeMarkup } from '@brickwork/transformer';
 import { meanHead, type AttentionMaps } from './attention-maps.ts';
 
 /** What is drawn. */
@@ -9,8 +10,6 @@ export interface AttentionPictureOptions {
 }
 
 const font = 'DejaVu Sans';
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 const short = (text: string, most: number): string => {
   // What XML doesn't allow in a text isn't drawn.
   const signs = Array.from(text.replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, '·'));
@@ -73,8 +72,8 @@ const document = (width: number, height: number, title: string, note: string, pa
   `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${Math.ceil(width)} ${Math.ceil(height)}" width="${Math.ceil(width)}" height="${Math.ceil(height)}" font-family="${font}, sans-serif" font-size="12">`,
     '<rect width="100%" height="100%" fill="#ffffff"/>',
-    `<text x="16" y="26" font-size="15" font-weight="bold" fill="#1f2937">${escape(title)}</text>`,
-    `<text x="16" y="46" fill="#6b7280">${escape(note)}</text>`,
+    `<text x="16" y="26" font-size="15" font-weight="bold" fill="#1f2937">${escapeMarkup(title)}</text>`,
+    `<text x="16" y="46" fill="#6b7280">${escapeMarkup(note)}</text>`,
     ...parts,
     '</svg>',
   ].join('\n')}\n`;
@@ -124,7 +123,7 @@ function single({ tokens }: AttentionMaps, weights: Float32Array, title: string)
   const parts = cells(T, { weights, x: side, y: above, cell, most, numbers: T <= 16 });
   if (labels)
     names.forEach((name, i) => {
-      const label = escape(name);
+      const label = escapeMarkup(name);
       parts.push(
         `<text transform="translate(${(side + (i + 0.5) * cell + 4).toFixed(1)} ${(above - 6).toFixed(1)}) rotate(-45)" font-size="${size}" fill="#374151">${label}</text>`,
         `<text x="${(side - 6).toFixed(1)}" y="${(above + (i + 0.5) * cell + 4).toFixed(1)}" text-anchor="end" font-size="${size}" fill="#374151">${label}</text>`,
@@ -160,8 +159,8 @@ function grid({ tokens, heads }: AttentionMaps, title: string): string {
       ...cells(T, { weights, x, y, cell, most, numbers: false }),
       ...(labels
         ? names.flatMap((name, i) => [
-            `<text transform="translate(${(x + (i + 0.5) * cell + size / 3).toFixed(1)} ${(y - 4).toFixed(1)}) rotate(-45)" font-size="${size.toFixed(1)}" fill="#6b7280">${escape(name)}</text>`,
-            `<text x="${(x - 4).toFixed(1)}" y="${(y + (i + 0.5) * cell + size / 3).toFixed(1)}" text-anchor="end" font-size="${size.toFixed(1)}" fill="#6b7280">${escape(name)}</text>`,
+            `<text transform="translate(${(x + (i + 0.5) * cell + size / 3).toFixed(1)} ${(y - 4).toFixed(1)}) rotate(-45)" font-size="${size.toFixed(1)}" fill="#6b7280">${escapeMarkup(name)}</text>`,
+            `<text x="${(x - 4).toFixed(1)}" y="${(y + (i + 0.5) * cell + size / 3).toFixed(1)}" text-anchor="end" font-size="${size.toFixed(1)}" fill="#6b7280">${escapeMarkup(name)}</text>`,
           ])
         : []),
     ];

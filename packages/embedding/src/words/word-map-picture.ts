@@ -1,4 +1,5 @@
 // A map of words as SVG, and as one HTML page in which one can look around: move, zoom, search.
+import { escapeMarkup } from '@brickwork/transformer';
 import type { MappedWord } from './word-map.ts';
 
 /** What is drawn. */
@@ -12,15 +13,8 @@ export interface WordMapPictureOptions {
 }
 
 const font = 'DejaVu Sans';
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escape = (text: string): string =>
-  text.replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, '·').replace(/[&<>"']/g, (c) => entities[c]!);
+// What XML doesn’t allow in a text isn’t drawn.
+const escape = (text: string): string => escapeMarkup(text.replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, '·'));
 
 interface Drawn extends MappedWord {
   /** Where its label begins, and its base line; null where there is no room for one. */

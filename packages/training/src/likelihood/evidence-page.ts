@@ -1,4 +1,5 @@
 // A page that shows which words of texts speak for which class: one file without scripts, fonts or images from elsewhere.
+import { escapeMarkup } from '@brickwork/transformer';
 import type { Evidence } from './evidence.ts';
 
 /** A text, what it was taken for, and why. */
@@ -18,14 +19,6 @@ export interface EvidencePageOptions {
   /** Evidence of so many nats has the full colour; 3 unless given. */
   readonly full?: number;
 }
-
-const escape = (text: string): string =>
-  text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
 
 const style = `
 :root { color-scheme: light; }
@@ -52,9 +45,9 @@ export function evidencePage(
   const parts = [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${escape(title)}</title><style>${style}\n</style></head><body>`,
-    `<h1>${escape(title)}</h1>`,
-    `<p class="legend" role="note"><span class="for" style="${shade(full, full)}">for the class found</span> <span class="against" style="${shade(-full, full)}">against it</span> The stronger the colour, the more of the ${escape(full.toString())} nats or more that the full colour stands for; pieces of less than a quarter of that have no line below. Point at a piece for its number.</p>`,
+    `<title>${escapeMarkup(title)}</title><style>${style}\n</style></head><body>`,
+    `<h1>${escapeMarkup(title)}</h1>`,
+    `<p class="legend" role="note"><span class="for" style="${shade(full, full)}">for the class found</span> <span class="against" style="${shade(-full, full)}">against it</span> The stronger the colour, the more of the ${escapeMarkup(full.toString())} nats or more that the full colour stands for; pieces of less than a quarter of that have no line below. Point at a piece for its number.</p>`,
     '<main>',
     ...texts.map((one, i) => section(one, i, full)),
     '</main></body></html>',
@@ -67,14 +60,14 @@ function section({ label, classes, evidence, actual }: JudgedText, number: numbe
     .toSorted((a, b) => b.probability - a.probability)
     .map(
       (c) =>
-        `<tr><td>${escape(c.label)}</td><td class="n">${c.probability.toFixed(4)}</td><td class="n">${c.logLikelihood.toFixed(2)}</td></tr>`,
+        `<tr><td>${escapeMarkup(c.label)}</td><td class="n">${c.probability.toFixed(4)}</td><td class="n">${c.logLikelihood.toFixed(2)}</td></tr>`,
     )
     .join('');
-  const truth = actual === undefined ? '' : ` <span class="note">(in truth: ${escape(actual)})</span>`;
+  const truth = actual === undefined ? '' : ` <span class="note">(in truth: ${escapeMarkup(actual)})</span>`;
   const table = `<table><thead><tr><th scope="col">class</th><th scope="col" class="n">probability</th><th scope="col" class="n">log-likelihood (nats)</th></tr></thead><tbody>${rows}</tbody></table>`;
   const sum = evidence.reduce((total, { logRatio }) => total + logRatio, 0);
   const pieces = evidence.map((piece) => span(piece, classes, full)).join('');
-  return `<section><h2>${number + 1}. ${escape(label)}${truth}</h2>\n${table}\n<p class="text">${pieces}</p>\n<p class="note">Together ${signed(sum)} nats for ${escape(label)} against the rest.</p></section>`;
+  return `<section><h2>${number + 1}. ${escapeMarkup(label)}${truth}</h2>\n${table}\n<p class="text">${pieces}</p>\n<p class="note">Together ${signed(sum)} nats for ${escapeMarkup(label)} against the rest.</p></section>`;
 }
 
 const signed = (nats: number): string => `${nats < 0 ? '−' : '+'}${Math.abs(nats).toFixed(2)}`;
@@ -82,7 +75,7 @@ const signed = (nats: number): string => `${nats < 0 ? '−' : '+'}${Math.abs(na
 function span({ text, logProbs, logRatio }: Evidence, classes: JudgedText['classes'], full: number): string {
   const strong = Math.abs(logRatio) >= full / 4 ? ` class="${logRatio > 0 ? 'for' : 'against'}"` : '';
   const each = classes.map(({ label }, c) => `${label} ${logProbs[c]?.toFixed(2)}`).join(', ');
-  return `<span${strong} style="${shade(logRatio, full)}" title="${escape(`${signed(logRatio)} nats (${each})`)}">${escape(text)}</span>`;
+  return `<span${strong} style="${shade(logRatio, full)}" title="${escapeMarkup(`${signed(logRatio)} nats (${each})`)}">${escapeMarkup(text)}</span>`;
 }
 
 // Light enough for dark text at any strength.

@@ -1,4 +1,5 @@
 // A picture of what was taken for what: a row for each true class, a column for each predicted one.
+import { escapeMarkup } from '@brickwork/transformer';
 import type { ConfusionMatrix } from './classification.ts';
 
 /** How the picture is drawn. */
@@ -7,8 +8,6 @@ export interface ConfusionPictureOptions {
 }
 
 const font = 'DejaVu Sans';
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 const short = (text: string, most: number): string => {
   const signs = Array.from(text);
   return signs.length > most ? `${signs.slice(0, most - 1).join('')}…` : text;
@@ -40,11 +39,11 @@ export function confusionPicture(
   const parts: string[] = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${Math.ceil(width + right)} ${Math.ceil(height)}" width="${Math.ceil(width + right)}" height="${Math.ceil(height)}" font-family="${font}, sans-serif" font-size="12">`,
     `<rect width="100%" height="100%" fill="#ffffff"/>`,
-    `<text x="16" y="26" font-size="15" font-weight="bold" fill="#1f2937">${escape(title)}</text>`,
+    `<text x="16" y="26" font-size="15" font-weight="bold" fill="#1f2937">${escapeMarkup(title)}</text>`,
     `<text x="16" y="46" fill="#6b7280">rows: true · columns: predicted · shade: share of the true class</text>`,
   ];
   names.forEach((name, c) => {
-    const label = escape(short(name, most));
+    const label = escapeMarkup(short(name, most));
     const x = side + (c + 0.5) * cell;
     parts.push(
       turned

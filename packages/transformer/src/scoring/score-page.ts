@@ -1,4 +1,5 @@
 // Scored texts as one HTML page: every token or word on a colour for how surprising it is, its numbers where one points.
+import { escapeMarkup } from '../escape-markup.ts';
 import { scoredWords, toBits } from './aggregate.ts';
 import type { Scored } from './scored.ts';
 
@@ -14,16 +15,6 @@ export interface ScorePageOptions {
   readonly most?: number;
 }
 
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-/** A text as HTML shows it. */
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => entities[c]!);
-
 /** One self-contained page: no scripts, nothing that is fetched. */
 export function scorePage(texts: readonly Scored[], options: ScorePageOptions = {}): string {
   const { title = 'Surprisal', by = 'token', bits = false } = options;
@@ -32,10 +23,10 @@ export function scorePage(texts: readonly Scored[], options: ScorePageOptions = 
   const { most = inUnit(15 * Math.LN2) } = options;
   const shade = (surprisal: number): string => `--s:${Math.min(1, Math.max(0, surprisal / most)).toFixed(3)}`;
   const span = (text: string, logProb: number | null): string => {
-    if (logProb === null) return `<span class="none" title="nothing predicts it">${escapeHtml(text)}</span>`;
+    if (logProb === null) return `<span class="none" title="nothing predicts it">${escapeMarkup(text)}</span>`;
     const surprisal = inUnit(-logProb);
     const tip = `${surprisal.toFixed(2)} ${unit}, p = ${Math.exp(logProb).toPrecision(3)}`;
-    return `<span style="${shade(surprisal)}" title="${tip}">${escapeHtml(text)}</span>`;
+    return `<span style="${shade(surprisal)}" title="${tip}">${escapeMarkup(text)}</span>`;
   };
   const article = (scored: Scored): string => {
     const parts = by === 'word' ? scoredWords(scored) : scored.tokens;
@@ -45,17 +36,17 @@ export function scorePage(texts: readonly Scored[], options: ScorePageOptions = 
       // Of tokens that share a character, the first shows it.
       const [from, to] = [Math.max(end, part.start), Math.max(end, part.end)];
       html +=
-        escapeHtml(scored.text.slice(end, from)) + (to > from ? span(scored.text.slice(from, to), part.logProb) : '');
+        escapeMarkup(scored.text.slice(end, from)) + (to > from ? span(scored.text.slice(from, to), part.logProb) : '');
       end = to;
     }
-    html += escapeHtml(scored.text.slice(end));
+    html += escapeMarkup(scored.text.slice(end));
     const numbers = [
       `${inUnit(-scored.logProb).toFixed(2)} ${unit}`,
       `${scored.count} tokens`,
       ...(scored.count ? [`${inUnit(-scored.logProb / scored.count).toFixed(2)} ${unit} a token`] : []),
       `${toBits(-scored.logProb / scored.bytes).toFixed(3)} bits a byte`,
     ];
-    const context = scored.context ? `<span class="context">${escapeHtml(scored.context)}</span>` : '';
+    const context = scored.context ? `<span class="context">${escapeMarkup(scored.context)}</span>` : '';
     return `<article><p>${context}${html}</p><footer>${numbers.join(' · ')}</footer></article>`;
   };
   const steps = [0, 0.25, 0.5, 0.75, 1];
@@ -64,7 +55,7 @@ export function scorePage(texts: readonly Scored[], options: ScorePageOptions = 
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
+<title>${escapeMarkup(title)}</title>
 <style>
   body { margin: 2rem auto; max-width: 50rem; padding: 0 1rem; font: 1.05rem/1.9 system-ui, sans-serif; color: #111; background: #fff; }
   p { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; }
@@ -75,7 +66,7 @@ export function scorePage(texts: readonly Scored[], options: ScorePageOptions = 
   footer, .legend { font-size: 0.85rem; color: #555; }
   .legend span { padding: 0.1rem 0.6rem; color: #111; }
 </style>
-<h1>${escapeHtml(title)}</h1>
+<h1>${escapeMarkup(title)}</h1>
 <div class="legend">${unit} of surprisal, −${bits ? 'log₂' : 'ln'} p: ${legend}</div>
 ${texts.map(article).join('\n')}
 </html>
