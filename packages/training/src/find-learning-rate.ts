@@ -60,7 +60,7 @@ export async function findLearningRate<B>(
     for (let i = 0; i < tries; i++) {
       signal?.throwIfAborted();
       const rate = low * (high / low) ** (i / (tries - 1));
-      const { batch } = data.batch(i);
+      const { batch } = await data.batch(i);
       const loss = await step.run(batch, streamSeed(seed, `dropout/${i}`) | 0);
       const norm = gradientNorm(grads.data);
       if (!Number.isFinite(loss) || !Number.isFinite(norm)) {

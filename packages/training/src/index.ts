@@ -77,6 +77,7 @@ export * from './token-data.ts';
 export * from './token-dataset.ts';
 export * from './token-source.ts';
 export * from './train-data.ts';
+export * from './train-network.ts';
 export * from './train-options.ts';
 export * from './train-step.ts';
 export * as wasm from './wasm/assembler.ts';

@@ -21,12 +21,12 @@ import type { TrainStep } from './train-step.ts';
 /** Mean loss over all batches, weighted by what each stands for; null where there are none. Stops early, null too, on a signal. */
 export async function evaluate<B>(
   step: TrainStep<B>,
-  batches: Iterable<Counted<B>>,
+  batches: Iterable<Counted<B>> | AsyncIterable<Counted<B>>,
   signal?: AbortSignal,
 ): Promise<number | null> {
   let total = 0;
   let n = 0;
-  for (const { batch, count } of batches) {
+  for await (const { batch, count } of batches) {
     if (signal?.aborted) return null;
     total += (await step.evaluate(batch)) * count;
     n += count;
@@ -194,7 +194,7 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
       let suspect: { readonly batch: B; readonly draw: number } | null = null;
       for (; taken < accumulate && !(taken && signal?.aborted); taken++) {
         const number = done * accumulate + taken;
-        const { batch, count } = data.batch(number);
+        const { batch, count } = await data.batch(number);
         const draw = streamSeed(seed, `dropout/${number}`) | 0;
         const own = await step.run(batch, draw);
         if (!suspect || Number.isFinite(loss)) suspect = { batch, draw };

@@ -1,5 +1,5 @@
 // One step of training of any network on batches of named inputs. Batches of another shape get a graph of their own.
-import { gradients, input, recomputedGradients, type Tensor } from '@brickwork/graph';
+import { gradients, input, recomputedGradients, type DType, type Tensor } from '@brickwork/graph';
 import {
   evaluating,
   parameters,
@@ -33,6 +33,12 @@ export interface NetworkStepOptions {
   readonly grads: ReadonlyMap<string, HostTensor>;
   /** {@link ownLoss} unless given. */
   readonly objective?: Objective;
+  /**
+   * Values that a pass changes without a gradient, such as batch norm's running statistics: those outputs of the network
+   * called `buffers.NAME` whose names are here are written to them after each step. The others stay as they are, and batch
+   * norm normalises by them. Where this isn't given it normalises by the batch, and nothing is written.
+   */
+  readonly buffers?: ReadonlyMap<string, HostTensor>;
   readonly compile?: CompileOptions;
   /**
    * Keeps only the hidden states between the layers, and computes what is within a layer once more when its gradients are
@@ -60,6 +66,15 @@ export function networkStep(network: Network, o: NetworkStepOptions): TrainStep<
   const bytes = [...grads.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   const value = hostTensor(new Float32Array(1), []);
   const into = { loss: value, ...Object.fromEntries([...grads].map(([name, g]) => [`grad.${name}`, g])) };
+  const buffers = o.buffers ?? new Map<string, HostTensor>();
+  // Of memory of their own: what a graph reads it must not write to.
+  const moved = new Map(
+    [...buffers].map(([name, { shape }]) => {
+      const { dtype } = parameters(network).get(name)!;
+      const size = shape.reduce((a, b) => a * b, 1);
+      return [name, hostTensor(dtype === 'int64' ? new BigInt64Array(size) : new Float32Array(size), shape)];
+    }),
+  );
   const kept = new Map<string, Program>();
 
   const programFor = async (batch: NamedBatch, isTraining: boolean): Promise<Program> => {
@@ -74,7 +89,13 @@ export function networkStep(network: Network, o: NetworkStepOptions): TrainStep<
       kept.set(key, found); // the last used stands last
       return found;
     }
-    const graph = traceStep(network, batch, { ...o, names, isTraining });
+    const { buffers: given, ...how } = o;
+    const graph = traceStep(network, batch, {
+      ...how,
+      names,
+      isTraining,
+      ...(given && { buffers: [...given.keys()] }),
+    });
     const program = await compile(graph, { memory: 'plain', ...o.compile });
     kept.set(key, program);
     if (kept.size > graphs) {
@@ -86,20 +107,37 @@ export function networkStep(network: Network, o: NetworkStepOptions): TrainStep<
   };
   const feedsOf = (program: Program, batch: NamedBatch, seed: number): Map<string, HostTensor> => {
     const feeds = new Map<string, HostTensor>();
-    for (const { name } of program.inputs) {
-      const tensor = batch[name] ?? weights.get(name) ?? (name === 'seed' ? hostTensor(Int32Array.of(seed), []) : null);
+    for (const { name, dtype } of program.inputs) {
+      const tensor = batch[name] ?? weightOf(name, dtype) ?? (name === 'seed' ? hostTensor(Int32Array.of(seed), []) : null);
       if (!tensor) throw new Error(`training: no values for ${name}`);
       feeds.set(name, tensor);
     }
     return feeds;
   };
+  // Counters are kept as float32 among the weights, and are int64 to the network.
+  const weightOf = (name: string, dtype: DType): HostTensor | undefined => {
+    const tensor = weights.get(name);
+    return tensor && dtype === 'int64' && tensor.dtype === 'float32'
+      ? hostTensor(
+          BigInt64Array.from(tensor.data as Float32Array, (x) => BigInt(Math.round(x))),
+          tensor.shape,
+        )
+      : tensor;
+  };
   return {
     async run(batch, seed) {
       const program = await programFor(batch, true);
-      const written = o.trains
-        ? Object.fromEntries(Object.entries(into).filter(([name]) => program.outputs.some((one) => one.name === name)))
-        : into;
+      const has = new Set(program.outputs.map(({ name }) => name));
+      const changed = [...moved].filter(([name]) => has.has(`buffers.${name}`));
+      const written = Object.fromEntries([
+        ...Object.entries(into).filter(([name]) => !o.trains || has.has(name)),
+        ...changed.map(([name, tensor]) => [`buffers.${name}`, tensor] as const),
+      ]);
       await program.run(feedsOf(program, batch, seed), written);
+      for (const [name, { data }] of changed) {
+        const to = buffers.get(name)!.data as Float32Array;
+        for (let i = 0; i < to.length; i++) to[i] = Number(data[i]);
+      }
       if (bytes > manyBytes) collectGarbage();
       return (value.data as Float32Array)[0]!;
     },
@@ -144,23 +182,26 @@ export interface TraceStepOptions extends Pick<NetworkStepOptions, 'objective' |
   readonly names: readonly string[];
   /** Whether dropout drops; true unless given. */
   readonly isTraining?: boolean;
+  /** The buffers whose next values are given too, where the pass changes them; the others stay. */
+  readonly buffers?: readonly string[];
 }
 
 /**
- * The graph of a step on batches of this one's shapes: `loss`, and `grad.NAME` of each parameter named.
+ * The graph of a step on batches of this one's shapes: `loss`, `grad.NAME` of each parameter named, and `buffers.NAME`.
  *
  * @throws where a name is no parameter, or one that isn't trainable.
  */
 export function traceStep(
   network: Network,
   batch: Readonly<Record<string, Pick<HostTensor, 'shape' | 'dtype'>>>,
-  { names, objective = ownLoss, recompute = false, isTraining = true }: TraceStepOptions,
+  { names, objective = ownLoss, recompute = false, isTraining = true, buffers }: TraceStepOptions,
 ): Record<string, Tensor> {
   const trained = trainedOf(network, names);
   const inputs = Object.fromEntries(
     Object.entries(batch).map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]),
   );
-  const ctx = isTraining ? training() : evaluating();
+  const moved = buffers && new Set(buffers);
+  const ctx = isTraining ? training(moved && { keeps: ({ name }) => !moved.has(name!) }) : evaluating();
   // What only the objective knows stays with it.
   const own = Object.fromEntries(Object.entries(inputs).filter(([name]) => Object.hasOwn(network.inputs, name)));
   const outputs = network.trace(own, ctx);
@@ -172,7 +213,12 @@ export function traceStep(
           weights: parameters(network).values(),
         })
       : gradients(loss, trained);
-  return { loss, ...Object.fromEntries(slopes.map((g, i) => [`grad.${names[i]!}`, g])) };
+  const changed = (buffers ?? []).map((name) => `buffers.${name}`).filter((name) => isTraining && outputs[name]);
+  return {
+    loss,
+    ...Object.fromEntries(slopes.map((g, i) => [`grad.${names[i]!}`, g])),
+    ...Object.fromEntries(changed.map((name) => [name, outputs[name]!()])),
+  };
 }
 
 /** The hidden states between the layers of a pass, of encoder and decoder where there are both. */

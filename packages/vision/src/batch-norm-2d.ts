@@ -38,7 +38,8 @@ export class BatchNorm2d {
   }
   forward(x: Tensor, ctx: Context): Tensor {
     const { weight, bias, running_mean, running_var, num_batches_tracked, epsilon, momentum } = this;
-    if (!ctx.training) return batchNorm(x, weight, bias, running_mean, running_var, { epsilon });
+    if (!ctx.training || ctx.keeps(running_mean))
+      return batchNorm(x, weight, bias, running_mean, running_var, { epsilon });
     const known = updates.get(ctx) ?? new Map<Parameter, Tensor>();
     updates.set(ctx, known);
     // Where a brick is used twice in one step, the second use goes on from the first.

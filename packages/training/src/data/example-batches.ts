@@ -4,7 +4,7 @@
 import { hostTensor, type HostTensor } from '@brickwork/runtime';
 import { random, streamSeed, type Random } from '@brickwork/nn';
 import { permutation } from '../permutation.ts';
-import type { Counted, TrainData } from '../train-data.ts';
+import type { Counted, ReadyData } from '../train-data.ts';
 import type { EncodedExample, ExampleStore } from './example-store.ts';
 
 /** Inputs of a network by name. */
@@ -29,7 +29,7 @@ const group = 50;
 export const batchesPerEpoch = (count: number, batchSize: number): number => Math.ceil(count / batchSize);
 
 /** Training data of a store's examples. The last batch of an epoch may be smaller. */
-export function exampleBatches(store: ExampleStore, o: ExampleBatchesOptions): TrainData<NamedBatch> {
+export function exampleBatches(store: ExampleStore, o: ExampleBatchesOptions): ReadyData<NamedBatch> {
   const { batchSize: B, seed, groupBy = null, collate, validation = null } = o;
   if (!store.count) throw new Error('data: there are no examples to train on');
   if (!(Number.isInteger(B) && B > 0)) throw new Error(`data: batchSize is ${B}; needs a whole number above 0`);
