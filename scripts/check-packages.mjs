@@ -19,16 +19,17 @@ const layers = {
   nn: 1,
   runtime: 1,
   transformer: 2,
-  vision: 3,
-  training: 4,
-  embedding: 5,
-  cli: 6,
+  training: 3,
+  embedding: 4,
+  vision: 4,
+  cli: 5,
 };
 
 /** Libraries that belong to one package alone. */
 const owners = {
   'onnxruntime-node': 'runtime',
   yargs: 'cli',
+  sharp: 'vision',
   '@huggingface/tokenizers': 'tokenizer',
   '@huggingface/hub': 'runtime',
   '@huggingface/jinja': 'tokenizer',

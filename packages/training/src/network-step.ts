@@ -108,7 +108,8 @@ export function networkStep(network: Network, o: NetworkStepOptions): TrainStep<
   const feedsOf = (program: Program, batch: NamedBatch, seed: number): Map<string, HostTensor> => {
     const feeds = new Map<string, HostTensor>();
     for (const { name, dtype } of program.inputs) {
-      const tensor = batch[name] ?? weightOf(name, dtype) ?? (name === 'seed' ? hostTensor(Int32Array.of(seed), []) : null);
+      const tensor =
+        batch[name] ?? weightOf(name, dtype) ?? (name === 'seed' ? hostTensor(Int32Array.of(seed), []) : null);
       if (!tensor) throw new Error(`training: no values for ${name}`);
       feeds.set(name, tensor);
     }

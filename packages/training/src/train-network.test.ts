@@ -144,6 +144,8 @@ describe('trainNetwork', () => {
       'last.bias is float32 (3); the network needs float32 (2)',
     );
     expect(() => bad(new Map([['lost', hostTensor(new Float32Array(3))]]))).toThrow('no parameter lost');
-    expect(() => trainNetwork(new Toy(), data, { ...options, trains: () => false })).toThrow('nothing is left to train');
+    expect(() => trainNetwork(new Toy(), data, { ...options, trains: () => false })).toThrow(
+      'nothing is left to train',
+    );
   });
 });

@@ -45,11 +45,7 @@ export interface NetworkTraining {
  *
  * @throws where nothing is left to train, or the weights given don't fit the network.
  */
-export function trainNetwork(
-  network: Network,
-  data: TrainData<NamedBatch>,
-  o: TrainNetworkOptions,
-): NetworkTraining {
+export function trainNetwork(network: Network, data: TrainData<NamedBatch>, o: TrainNetworkOptions): NetworkTraining {
   const { trains = () => true, seed = 0 } = o;
   const known = parameters(network);
   const trained = [...trainable(network).keys()].filter(trains);
@@ -77,7 +73,10 @@ export function trainNetwork(
   const counters = new Map(
     moving
       .filter((name) => known.get(name)!.dtype === 'int64')
-      .map((name) => [name, hostTensor(BigInt64Array.from(first.get(name)!.data as BigInt64Array), first.get(name)!.shape)]),
+      .map((name) => [
+        name,
+        hostTensor(BigInt64Array.from(first.get(name)!.data as BigInt64Array), first.get(name)!.shape),
+      ]),
   );
   const readCounters = (): void => {
     for (const [name, { data }] of counters)

@@ -6,6 +6,7 @@ import { hostTensor, type HostTensor } from '@brickwork/runtime';
 import { layerOf } from './grad-cam.ts';
 import type { ImageClassifier } from './image-classifier.ts';
 import { reluRules, type Backward } from './pixel-gradients.ts';
+import type { Region } from '../images/pixels.ts';
 
 /** Which unit. */
 export interface DeconvnetOptions {
@@ -28,16 +29,8 @@ export interface Deconvnet {
   /** At the place; the largest one where all go back. */
   readonly activations: number[];
   readonly at: (readonly [row: number, column: number])[];
-  /** Of each image the smallest rectangle that holds all that isn't zero, in pixels, ends left out; null where all is zero. */
+  /** Of each image the smallest rectangle that holds all that isn't zero, in pixels; null where all is zero. */
   readonly regions: (Region | null)[];
-}
-
-/** A rectangle of an image. */
-export interface Region {
-  readonly top: number;
-  readonly left: number;
-  readonly bottom: number;
-  readonly right: number;
 }
 
 /** @throws where there is no such layer, unit or place. */
@@ -102,5 +95,5 @@ function regionOf({ data, shape }: HostTensor, b: number): Region | null {
           [top, left] = [Math.min(top, y), Math.min(left, x)];
           [bottom, right] = [Math.max(bottom, y + 1), Math.max(right, x + 1)];
         }
-  return bottom ? { top, left, bottom, right } : null;
+  return bottom ? { left, top, width: right - left, height: bottom - top } : null;
 }

@@ -212,8 +212,8 @@ test('the deconvnet of a network that changes nothing gives back the image', asy
   });
   expect(one.activations).toEqual([numbers(x)[15], numbers(x)[72 + 30]]);
   expect(one.regions).toEqual([
-    { top: 2, left: 3, bottom: 3, right: 4 },
-    { top: 5, left: 0, bottom: 6, right: 1 },
+    { left: 3, top: 2, width: 1, height: 1 },
+    { left: 0, top: 5, width: 1, height: 1 },
   ]);
   expect(numbers(one.reconstructions).filter((v) => v !== 0)).toEqual(Float32Array.of(...one.activations));
 });
@@ -246,7 +246,8 @@ test('a deconvnet puts each maximum back where it stood, and gives the region th
       expected[window.toSorted((a, b) => numbers(x)[b]! - numbers(x)[a]!)[0]!] = activations[0]!;
     }
   expect(numbers(reconstructions)).toEqual(expected);
-  const { top, left, bottom, right } = regions[0]!;
+  const { top, left, width, height } = regions[0]!;
+  const [bottom, right] = [top + height, left + width];
   expect(
     top >= 2 * at[0]![0] && bottom <= 2 * at[0]![0] + 6 && left >= 2 * at[0]![1] && right <= 2 * at[0]![1] + 6,
   ).toBe(true);
