@@ -4,12 +4,15 @@ import {
   averagePool2d,
   batchNorm,
   batchNormTraining,
+  cast,
   conv2d,
   convTranspose2d,
   globalAveragePool,
   input,
   localResponseNorm,
   maxPool2d,
+  maxPool2dWithIndices,
+  maxUnpool2d,
   type Tensor,
 } from '../../packages/graph/src/index.ts';
 import { between, checkOp, gradientsOf, tied, values } from '../check-op.ts';
@@ -46,7 +49,7 @@ export function convolution(x: Nd, w: Nd, b: Nd | undefined, o: Spec): Nd {
   });
 }
 // Every pixel adds a copy of the kernel, scaled by it, to the result.
-function transposedConvolution(x: Nd, w: Nd, b: Nd | undefined, o: Spec & { outputPadding?: number | Two }): Nd {
+export function transposedConvolution(x: Nd, w: Nd, b: Nd | undefined, o: Spec & { outputPadding?: number | Two }): Nd {
   const [s, d, p, groups, extra] = [
     two(o.stride ?? 1),
     two(o.dilation ?? 1),
@@ -146,7 +149,7 @@ const normalized = (x: Nd, w: Nd, b: Nd, m: number[], v: number[], epsilon: numb
   nd(x.shape, (...i) => ((at(x, ...i) - m[i[1]!]!) / Math.sqrt(v[i[1]!]! + epsilon)) * at(w, i[1]!) + at(b, i[1]!));
 const each = <T>(x: Nd, f: (c: number) => T): T[] => Array.from({ length: x.shape[1]! }, (_, c) => f(c));
 const positive = (C: number): ReturnType<typeof between> => between([C], 0.5, 1.5);
-const responses = (x: Nd, size: number, alpha: number, beta: number, bias: number): Nd =>
+export const responses = (x: Nd, size: number, alpha: number, beta: number, bias: number): Nd =>
   nd(x.shape, (n, c, i, j) => {
     let s = 0;
     for (let k = c! - (size - 1) / 2; k <= c! + (size - 1) / 2; k++)
@@ -285,6 +288,73 @@ export const imageCases: Cases = {
     'windows with nothing but padding': () =>
       throws(() => maxPool2d(x(1, 1, 4, 4), 2, { padding: 2 }), 'padding', '[2, 2]'),
     'an image smaller than the window': () => throws(() => maxPool2d(x(1, 1, 2, 4), 3), '(1, 1, 2, 4)', '3'),
+  },
+  maxPool2dWithIndices: {
+    'values and their gradients are those of maxPool2d': async () => {
+      for (const [kernel, o] of [
+        [2, {}],
+        [3, { stride: 2, padding: 1 }],
+        [[2, 3], { stride: [3, 1], dilation: [2, 2] }],
+      ] as const)
+        await checkOp((a) => maxPool2dWithIndices(a, kernel, o).values, [between([2, 3, 7, 8], -4, 4)], {
+          reference: (a) => pooling(a, kernel, o, (w) => Math.max(...w), Number.NEGATIVE_INFINITY),
+          symbolic: [['N', 3, 7, 8]],
+        });
+    },
+    'indices are counted within a plane': () =>
+      checkOp((a) => cast(maxPool2dWithIndices(a, 2).indices, 'float32'), [between([2, 3, 4, 6], -4, 4)], {
+        reference: (a) =>
+          nd([2, 3, 2, 3], (n, c, P, Q) => {
+            let best = [2 * P!, 2 * Q!];
+            for (const i of [2 * P!, 2 * P! + 1])
+              for (const j of [2 * Q!, 2 * Q! + 1])
+                if (at(a, n!, c!, i, j) > at(a, n!, c!, best[0]!, best[1]!)) best = [i, j];
+            return best[0]! * 6 + best[1]!;
+          }),
+        gradient: false,
+      }),
+    'of ties the first': () =>
+      checkOp(
+        (a) => cast(maxPool2dWithIndices(a, 2).indices, 'float32'),
+        [values([1, 1, 0, 3, 1, 1, 3, 3], [1, 1, 2, 4])],
+        {
+          reference: () => nd([1, 1, 1, 2], (_n, _c, _p, Q) => [0, 3][Q!]!),
+          gradient: false,
+        },
+      ),
+    'images whose size arrives': () => throws(() => maxPool2dWithIndices(x(1, 1, 'H', 4), 2), 'known height and width'),
+  },
+  maxUnpool2d: {
+    'undoes pooling, but for what it dropped': async () => {
+      for (const [shape, kernel, o, size] of [
+        [[2, 2, 4, 6], 2, {}, undefined],
+        [[1, 2, 5, 7], 2, {}, [5, 7]],
+        [[2, 2, 7, 7], 3, { stride: 2, padding: 1 }, undefined],
+      ] as const)
+        await checkOp(
+          (a) => {
+            const { values: y, indices } = maxPool2dWithIndices(a, kernel, o);
+            return maxUnpool2d(y, indices, kernel, { ...o, ...(size && { size }) });
+          },
+          [between(shape, 1, 4)],
+          {
+            reference: (a) => {
+              const top = pooling(a, kernel, o, (w) => Math.max(...w), Number.NEGATIVE_INFINITY);
+              const kept = new Set(top.data);
+              return nd(shape, (...i) => (kept.has(at(a, ...i)) ? at(a, ...i) : 0));
+            },
+            symbolic: [['N', ...shape.slice(1)]],
+            // Of overlapping windows one value may stand for several: the gradient isn't the slope then.
+            ...('stride' in o && { gradient: false }),
+          },
+        );
+    },
+    'shapes that do not fit': () => {
+      const index = input('i', [1, 1, 2, 2], 'int64');
+      throws(() => maxUnpool2d(x(1, 1, 2, 3), index, 2), '(1, 1, 2, 3)', '(1, 1, 2, 2)');
+      throws(() => maxUnpool2d(x(1, 1, 2, 2), input('i', [1, 1, 2, 2]), 2), 'float32', 'int64');
+      throws(() => maxUnpool2d(x(1, 1, 2, 2), index, 2, { size: [0, 4] }), '0 by 4');
+    },
   },
   averagePool2d: {
     'windows side by side': averageCase([2, 2, 4, 6], 2),

@@ -10,14 +10,17 @@ import {
   BatchNorm2d,
   bufferOutputs,
   Conv2d,
+  ConvTranspose2d,
   Flatten,
+  LocalResponseNorm,
   MaxPool2d,
+  MaxUnpool2d,
   PatchProjection,
 } from '../../packages/vision/src/index.ts';
 import { checkBrick } from '../check-brick.ts';
 import { between } from '../check-op.ts';
 import { at, nd, total } from '../nd.ts';
-import { convolution, pooling } from '../ops/images.ts';
+import { convolution, pooling, responses, transposedConvolution } from '../ops/images.ts';
 
 const average = (v: readonly number[]): number => total(v) / v.length;
 
@@ -46,6 +49,60 @@ describe('Conv2d', () => {
   });
   test('channels that don’t split into the groups are refused', () => {
     expect(() => new Conv2d(3, 4, 3, { groups: 2 })).toThrow('3 channels into 4 don’t'.replace('’', "'"));
+  });
+});
+
+describe('ConvTranspose2d', () => {
+  test.each([
+    [{}, [2, 4, 3, 4]],
+    [{ stride: 2, padding: 1, outputPadding: 1 }, [1, 4, 3, 2]],
+    [{ stride: [3, 2], padding: [0, 1], dilation: [2, 1] }, [1, 4, 3, 3]],
+    [{ groups: 2, stride: 2 }, [2, 4, 3, 2]],
+  ] as const)('%j', async (o, shape) => {
+    await checkBrick(() => new ConvTranspose2d(4, 6, [3, 2], o), [shape], {
+      reference: (x, w, b) => transposedConvolution(x, w, b, o),
+      symbolic: [['N', ...shape.slice(1)]],
+    });
+    await checkBrick(() => new ConvTranspose2d(4, 6, [3, 2], { ...o, bias: false }), [shape], {
+      reference: (x, w) => transposedConvolution(x, w, undefined, o),
+    });
+  });
+  test('begins as in PyTorch; channels that don’t split into the groups are refused', () => {
+    const first = initialize(new ConvTranspose2d(32, 16, 4));
+    // 1 / √(16 · 16)
+    for (const { data } of first.values()) {
+      expect(Math.max(...data.map(Math.abs))).toBeLessThanOrEqual(1 / 16);
+      expect(Math.max(...data)).toBeGreaterThan(0.05);
+    }
+    expect(() => new ConvTranspose2d(3, 4, 3, { groups: 2 })).toThrow('3 channels into 4 don');
+  });
+});
+
+test.each([
+  [5, { alpha: 5e-4, beta: 0.75, bias: 2 }],
+  [3, { alpha: 0.5, beta: 1.5 }],
+] as const)('LocalResponseNorm over %i channels, %j', (size, o) =>
+  checkBrick(() => new LocalResponseNorm(size, o), [[2, 6, 2, 3]], {
+    reference: (x) => responses(x, size, o.alpha, o.beta, 'bias' in o ? o.bias : 1),
+    symbolic: [['N', 6, 2, 3]],
+    gradientTolerance: 1e-4,
+  }),
+);
+
+test('MaxUnpool2d puts back what MaxPool2d took, where it took it, and takes gradients the same way', async () => {
+  const pool = new MaxPool2d(2);
+  class There {
+    readonly back = new MaxUnpool2d(2);
+    forward(x: Tensor): Tensor {
+      const { values, indices } = pool.forwardWithIndices(x);
+      return this.back.forward(values, indices, [5, 7]);
+    }
+  }
+  await checkBrick(() => new There(), [between([2, 2, 5, 7], 1, 4)], {
+    reference: (x) => {
+      const kept = new Set(pooling(x, 2, {}, (v) => Math.max(...v), -Infinity).data);
+      return nd(x.shape, (...i) => (kept.has(at(x, ...i)) ? at(x, ...i) : 0));
+    },
   });
 });
 
@@ -99,6 +156,14 @@ describe('BatchNorm2d', () => {
     });
     expect(out['buffers.norm.num_batches_tracked']).toEqual(hostTensor(BigInt64Array.of(2n), []));
     await program.dispose();
+  });
+
+  test('a training step that keeps the statistics normalises by them, and changes nothing', () => {
+    const norm = new BatchNorm2d(2);
+    const ctx = training({ keeps: (buffer) => buffer === norm.running_mean });
+    const y = norm.forward(input('x', [2, 2, 4, 4]), ctx);
+    expect(y.node?.op.name).toBe(norm.forward(input('x', [2, 2, 4, 4]), evaluating()).node?.op.name);
+    expect(bufferOutputs(norm, ctx)).toEqual({});
   });
 
   test('statistics have no gradient in training, are saved with the weights, and stay out of inference', () => {
@@ -195,8 +260,11 @@ test('every brick that packages/vision exports is checked here', () => {
     'AvgPool2d',
     'BatchNorm2d',
     'Conv2d',
+    'ConvTranspose2d',
     'Flatten',
+    'LocalResponseNorm',
     'MaxPool2d',
+    'MaxUnpool2d',
     'PatchProjection',
     'ViTLayer', // in tests/parity/vision.test.ts
   ]);

@@ -3,7 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { count, gradients, input, topologicalOrder } from '../../packages/graph/src/index.ts';
 import { evaluating, initialize, parameters, trainable, training, type Network } from '../../packages/nn/src/index.ts';
 import { compile, hostTensor, type HostTensor } from '../../packages/runtime/src/index.ts';
-import { AlexNet, LeNet5, VGG } from '../../packages/vision/src/index.ts';
+import {
+  AlexNet,
+  ConvNet,
+  LeNet5,
+  LocalResponseNorm,
+  ResNetForImageClassification,
+  TorchvisionResNet,
+  VGG,
+} from '../../packages/vision/src/index.ts';
 
 const sizeOf = (network: Network): number =>
   [...trainable(network).values()].reduce((sum, p) => sum + count(p.shape)!, 0);
@@ -20,6 +28,13 @@ test.each([
   ['VGG-16', () => new VGG(), 138_357_544],
   ['VGG-16 with batch norm', () => new VGG({ batchNorm: true }), 138_365_992],
   ['VGG-19', () => new VGG({ depth: 19 }), 143_667_240],
+  ['ResNet-18', () => new TorchvisionResNet({ depth: 18 }), 11_689_512],
+  ['ResNet-34', () => new TorchvisionResNet({ depth: 34 }), 21_797_672],
+  ['ResNet-50', () => new TorchvisionResNet(), 25_557_032],
+  ['ResNet-101', () => new TorchvisionResNet({ depth: 101 }), 44_549_160],
+  ['ResNet-152', () => new TorchvisionResNet({ depth: 152 }), 60_192_808],
+  // 3·32·9 + 32·64·9 + 64·128·9 weights, 2 for each channel's norm, 2048 by 10 and 10.
+  ['the small one of three convolutions', () => new ConvNet(), 864 + 18_432 + 73_728 + 448 + 20_490],
 ])('%s has its number of parameters', (_, make, expected) => {
   expect(sizeOf(make())).toBe(expected);
 });
@@ -36,6 +51,14 @@ test('names are torchvision’s', () => {
     ...large(0, 3, 6),
   ]);
   expect(weights(new VGG({ depth: 11, batchNorm: true })).slice(0, 4)).toEqual(convolutions(0, 1, 4, 5));
+  expect(weights(new TorchvisionResNet({ depth: 18 })).slice(0, 6)).toEqual([
+    ...['conv1', 'bn1', 'layer1.0.conv1', 'layer1.0.bn1', 'layer1.0.conv2', 'layer1.0.bn2'],
+  ]);
+  expect(weights(new TorchvisionResNet({ depth: 18 }))).toContain('layer2.0.downsample.0');
+  expect(weights(new TorchvisionResNet()).filter((name) => name.startsWith('layer1.0.'))).toEqual(
+    ['conv1', 'bn1', 'conv2', 'bn2', 'conv3', 'bn3', 'downsample.0', 'downsample.1'].map((n) => `layer1.0.${n}`),
+  );
+  expect(weights(new TorchvisionResNet()).at(-1)).toBe('fc');
 });
 
 test.each([
@@ -101,9 +124,47 @@ describe('values', () => {
     await program.dispose();
   });
 
+  test.each([18, 50])('ResNet-%i under torchvision’s names gives what it gives under Hugging Face’s', async (depth) => {
+    const ours = new TorchvisionResNet({ depth, labels: 5 });
+    const other = new ResNetForImageClassification({
+      layer_type: depth < 50 ? 'basic' : 'bottleneck',
+      depths: depth < 50 ? [2, 2, 2, 2] : [3, 4, 6, 3],
+      hidden_sizes: depth < 50 ? [64, 128, 256, 512] : [256, 512, 1024, 2048],
+      num_labels: 5,
+    });
+    const renamed = (name: string): string =>
+      name
+        .replace(/^conv1\./, 'resnet.embedder.embedder.convolution.')
+        .replace(/^bn1\./, 'resnet.embedder.embedder.normalization.')
+        .replace(/^fc\./, 'classifier.1.')
+        .replace(/^layer(\d)\.(\d+)\./, (_, s, b) => `resnet.encoder.stages.${Number(s) - 1}.layers.${b}.`)
+        .replace(/\.downsample\.0\./, '.shortcut.convolution.')
+        .replace(/\.downsample\.1\./, '.shortcut.normalization.')
+        .replace(/\.conv(\d)\./, (_, i) => `.layer.${Number(i) - 1}.convolution.`)
+        .replace(/\.bn(\d)\./, (_, i) => `.layer.${Number(i) - 1}.normalization.`);
+    const values = initialize(ours, 3);
+    for (const [name, { data }] of values)
+      if (name.endsWith('running_var')) (data as Float32Array).forEach((_, i) => (data[i] = 0.5 + (i % 7) / 7));
+    const under = new Map([...values].map(([name, value]) => [renamed(name), value]));
+    expect([...under.keys()].toSorted()).toEqual([...parameters(other).keys()].toSorted());
+    const pixels = hostTensor(wave(2 * 3 * 64 * 64, 0.5), [2, 3, 64, 64]);
+    const logits = async (network: Network, weights: ReadonlyMap<string, HostTensor>): Promise<Float32Array> => {
+      const x = input('pixel_values', ['B', 3, 64, 64]);
+      const program = await compile({ y: network.trace({ pixel_values: x }, evaluating())['logits']!() });
+      const own = [...weights].filter(([name]) => program.inputs.some((i) => i.name === name));
+      const { y } = await program.run(new Map([...own, ['pixel_values', pixels]]));
+      await program.dispose();
+      return y!.data as Float32Array;
+    };
+    const [a, b] = [await logits(ours, values), await logits(other, under)];
+    // The same operators in the same order.
+    a.forEach((v, i) => expect(Math.abs(v - b[i]!)).toBeLessThan(1e-5 * Math.max(1, Math.abs(v))));
+    expect(a.some((v) => Math.abs(v) > 1e-3)).toBe(true);
+  });
+
   test('the AlexNet of 2012 divides by (2 + 1e-4 · sum of 5 squares)^0.75', async () => {
-    const step = new AlexNet({ version: '2012' }).features[2] as (x: ReturnType<typeof input>) => never;
-    const program = await compile({ y: step(input('x', [2, 7, 2, 2])) });
+    const step = new AlexNet({ version: '2012' }).features[2] as LocalResponseNorm;
+    const program = await compile({ y: step.forward(input('x', [2, 7, 2, 2])) });
     const { y } = await program.run({ x: hostTensor(wave(56, 0.5, 20), [2, 7, 2, 2]) });
     // torch.nn.functional.local_response_norm(x, 5, 5e-4, 0.75, 2)
     const expected = [5.676863, 10.81165, 10.806663, 5.974415, -1.8609, -8.775037, -11.324323, -8.828329];
@@ -122,5 +183,7 @@ describe('values', () => {
 
 test('what isn’t there is refused', () => {
   expect(() => new VGG({ depth: 12 })).toThrow('the depth is 12; known are 11, 13, 16, 19');
+  expect(() => new TorchvisionResNet({ depth: 20 })).toThrow('the depth is 20; known are 18, 34, 50, 101, 152');
+  expect(() => new ConvNet({ size: 4 })).toThrow('3 convolutions for 4 by 4 pixels');
   expect(() => new AlexNet({ version: '2013' as never })).toThrow('the version is "2013"');
 });

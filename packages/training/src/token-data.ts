@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { allBatches, batchAt, checkLength, type Sampling } from './batches.ts';
 import type { Batch } from './step.ts';
 import { memoryTokens, type TokenSource } from './token-source.ts';
-import type { TrainData } from './train-data.ts';
+import type { ReadyData } from './train-data.ts';
 
 /** Tokens of the training part and of the validation part, and how many characters the latter stands for. */
 export interface TokenData {
@@ -75,7 +75,7 @@ export function checkIds(tokens: TokenSource, vocabularySize: number): void {
 export function nextTokenData(
   data: TokenData,
   { seed, B, T, sampling = 'random' }: { seed: number; B: number; T: number; sampling?: Sampling },
-): TrainData<Batch> {
+): ReadyData<Batch> {
   checkLength(data.train, T);
   return {
     batch: (number) => batchAt(data.train, { seed, number, B, T, sampling }),

@@ -1,5 +1,5 @@
 // Batch normalisation (Ioffe and Szegedy, 2015) as a brick that keeps its running statistics with the weights.
-import { add, batchNorm, batchNormTraining, constant, type Tensor } from '@brickwork/graph';
+import { add, batchNorm, batchNormTraining, constant, Tensor } from '@brickwork/graph';
 import { buffer, ones, parameter, parameters, zeros, type Context, type Outputs, type Parameter } from '@brickwork/nn';
 
 /** How to normalise. */
@@ -58,11 +58,41 @@ export class BatchNorm2d {
 
 /**
  * What a training step makes of the buffers of `network`, as outputs called `buffers.` and the buffer's name: the values
- * to store in its place. Empty in a context for inference.
+ * to store in its place. Empty in a context for inference, and for buffers that the context keeps. They are known once what
+ * the norms are part of was traced: ask for the loss first.
  */
 export function bufferOutputs(network: object, ctx: Context): Outputs {
-  const known = updates.get(ctx);
-  if (!known) return {};
-  if ([...known.keys()].some((p) => p.name === null)) parameters(network); // names them
-  return Object.fromEntries([...known].map(([p, value]) => [`buffers.${p.name}`, () => value]));
+  if (!ctx.training) return {};
+  const moving = normsOf(network)
+    .filter((norm) => !ctx.keeps(norm.running_mean))
+    .flatMap((norm) => [norm.running_mean, norm.running_var, norm.num_batches_tracked].filter((p) => p !== null));
+  if (moving.some((p) => p.name === null)) parameters(network); // names them
+  return Object.fromEntries(
+    moving.map((p) => [
+      `buffers.${p.name}`,
+      () => {
+        const value = updates.get(ctx)?.get(p);
+        if (!value) throw new Error(`buffers.${p.name}: nothing that it depends on was traced yet; trace the loss first`);
+        return value;
+      },
+    ]),
+  );
+}
+
+function normsOf(network: object): BatchNorm2d[] {
+  const found: BatchNorm2d[] = [];
+  const seen = new Set<object>();
+  const walk = (brick: object): void => {
+    if (seen.has(brick)) return;
+    seen.add(brick);
+    if (brick instanceof BatchNorm2d) {
+      found.push(brick);
+      return;
+    }
+    for (const value of Object.values(brick) as unknown[])
+      if (typeof value === 'object' && value !== null && !(value instanceof Tensor) && !ArrayBuffer.isView(value))
+        walk(value);
+  };
+  walk(network);
+  return found;
 }

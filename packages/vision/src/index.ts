@@ -1,10 +1,14 @@
 export * from './adaptive-avg-pool-2d.ts';
 export * from './architectures/alexnet.ts';
 export * from './architectures/cifar-resnet.ts';
+export * from './architectures/classics.ts';
 export * from './architectures/clip.ts';
+export * from './architectures/conv-net.ts';
+export * from './architectures/conv-vae.ts';
 export * from './architectures/index.ts';
 export * from './architectures/lenet.ts';
 export * from './architectures/resnet.ts';
+export * from './architectures/torchvision-resnet.ts';
 export * from './architectures/vgg.ts';
 export * from './architectures/vit-mae.ts';
 export * from './architectures/vit.ts';
@@ -13,6 +17,7 @@ export * from './attacks/pixel-space.ts';
 export * from './avg-pool-2d.ts';
 export * from './batch-norm-2d.ts';
 export * from './conv-2d.ts';
+export * from './conv-transpose-2d.ts';
 export * from './data/cifar-images.ts';
 export * from './data/idx-images.ts';
 export { imageBatches, type ImageBatches, type ImageBatchesOptions } from './data/image-batches.ts';
@@ -34,15 +39,40 @@ export {
 } from './explain/image-classifier.ts';
 export * from './explain/occlusion.ts';
 export * from './explain/pixel-gradients.ts';
+export * from './explain/strongest.ts';
 export * from './flatten.ts';
+export * from './image-model.ts';
+export * from './image-processor.ts';
 export * from './images/decode-image.ts';
 export * from './images/encode-image.ts';
 export * from './images/normalize.ts';
 export * from './images/pixels.ts';
 export * from './images/resize.ts';
+export * from './local-response-norm.ts';
 export * from './max-pool-2d.ts';
+export * from './max-unpool-2d.ts';
 export * from './patch-projection.ts';
+export * from './pictures/colours.ts';
+export * from './pictures/sheet.ts';
+export * from './search/similar-images.ts';
 export * from './sine-cosine.ts';
+export { adversarialBatch, type AdversarialOptions } from './train/adversarial.ts';
+export {
+  evaluateImages,
+  readImages,
+  type EvaluateImagesOptions,
+  type ImageEvaluation,
+  type ReadImages,
+  type ReadImagesOptions,
+} from './train/evaluate-images.ts';
+export * from './train/extra-inputs.ts';
+export * from './train/image-features.ts';
+export * from './train/image-loss.ts';
+export * from './train/last-hidden.ts';
+export * from './train/linear-probe.ts';
+export * from './train/sim-clr.ts';
+export * from './train/train-classifier.ts';
+export * from './train/zero-shot.ts';
 export type { AffineTransform, Warp } from './transforms/affine.ts';
 export { warp } from './transforms/affine.ts';
 export type { BlurTransform } from './transforms/blur.ts';

@@ -1,5 +1,5 @@
 // Max pooling (Weng et al., 1992; Jarrett et al., 2009): the largest value of each window.
-import { maxPool2d, type Pair, type Tensor, type WindowOptions } from '@brickwork/graph';
+import { maxPool2d, maxPool2dWithIndices, type Pair, type Tensor, type WindowOptions } from '@brickwork/graph';
 
 /** {@link maxPool2d} as a brick: (N, C, H, W) to (N, C, H', W'). The stride is the kernel unless given. */
 export class MaxPool2d {
@@ -11,5 +11,9 @@ export class MaxPool2d {
   }
   forward(x: Tensor): Tensor {
     return maxPool2d(x, this.kernel, this.options);
+  }
+  /** The same, and where in its (H, W) plane each value stood, row by row, as `return_indices` in PyTorch. */
+  forwardWithIndices(x: Tensor): { readonly values: Tensor; readonly indices: Tensor } {
+    return maxPool2dWithIndices(x, this.kernel, this.options);
   }
 }

@@ -1,11 +1,20 @@
 // Pooling over images (N, C, H, W): the largest value or the mean of each window (LeCun et al., 1990).
 import { GraphError, apply, applyAll, constant, count, show, type Op, type Shape, type Tensor } from '../tensor.ts';
 import { convTranspose2d } from './conv.ts';
-import { div, mul } from './elementwise.ts';
-import { zerosLike } from './fill.ts';
+import { add, div, mul, sub } from './elementwise.ts';
+import { range, zerosLike } from './fill.ts';
 import { gatherElements, scatterAddElements } from './gather.ts';
-import { expandLike, reshape, reshapeLike, shapeOf } from './shape.ts';
-import { leftOver, windowAttributes, windowOf, windows, type Pair, type Window, type WindowOptions } from './window.ts';
+import { concat, expandLike, reshape, reshapeLike, shapeOf, sizeOf, slice } from './shape.ts';
+import {
+  leftOver,
+  span,
+  windowAttributes,
+  windowOf,
+  windows,
+  type Pair,
+  type Window,
+  type WindowOptions,
+} from './window.ts';
 
 function pooled(what: string, x: Tensor, o: Window): Shape {
   if (x.rank !== 4) throw new GraphError(`${what}: ${show(x.shape)}; needs (N, C, H, W)`);
@@ -57,6 +66,79 @@ const MaxUnpool: Op<Window & { to: Shape }> = {
  */
 export function maxPool2d(x: Tensor, kernel: Pair, o: WindowOptions = {}): Tensor {
   return apply(MaxPool, [x], windowOf('maxPool2d', kernel, { stride: kernel, ...o }));
+}
+
+// With both outputs in use; the second as the engine numbers it.
+const MaxPoolBoth: Op<Window> = {
+  ...MaxPoolIndices,
+  grad: ([g], [x], [, index], o) => {
+    if (!g) return [null];
+    const flat = scatterAddElements(reshape(zerosLike(x!), [-1]), reshape(index!, [-1]), reshape(g, [-1]), 0);
+    return [reshapeLike(flat, x!)];
+  },
+};
+/**
+ * {@link maxPool2d}, and int64 `indices` of the same shape: where in its plane (H, W) each value stood, counted row by row, as
+ * PyTorch's `return_indices`. Height and width of the image have to be known.
+ */
+export function maxPool2dWithIndices(
+  x: Tensor,
+  kernel: Pair,
+  o: WindowOptions = {},
+): { readonly values: Tensor; readonly indices: Tensor } {
+  const what = 'maxPool2dWithIndices';
+  const [values, index] = applyAll(MaxPoolBoth, [x], windowOf(what, kernel, { stride: kernel, ...o }));
+  const plane = int64(planeOf(what, x));
+  return { values: values!, indices: sub(index!, mul(div(index!, plane), plane)) };
+}
+
+const int64 = (value: number): Tensor => constant(BigInt64Array.of(BigInt(value)), []);
+function planeOf(what: string, x: Tensor): number {
+  const [H, W] = x.shape.slice(2);
+  if (typeof H !== 'number' || typeof W !== 'number')
+    throw new GraphError(`${what}: ${show(x.shape)}; needs (N, C, H, W) with a known height and width`);
+  return H * W;
+}
+
+/**
+ * Puts each value (N, C, H', W') where in its plane its index says, zeros elsewhere: what undoes {@link maxPool2dWithIndices}
+ * of the same window, but for what it dropped. Of several values at one place any one stays.
+ *
+ * @param o the window, and `size`, height and width of the result; the least that gives H' by W' unless given
+ */
+export function maxUnpool2d(
+  x: Tensor,
+  indices: Tensor,
+  kernel: Pair,
+  { size, ...o }: WindowOptions & { readonly size?: readonly [number, number] } = {},
+): Tensor {
+  const what = 'maxUnpool2d';
+  const window = windowOf(what, kernel, { stride: kernel, ...o });
+  if (x.rank !== 4 || indices.rank !== 4 || x.shape.some((d, i) => d !== indices.shape[i]))
+    throw new GraphError(
+      `${what}: values ${show(x.shape)}, indices ${show(indices.shape)}; needs (N, C, H, W) of both`,
+    );
+  if (indices.dtype !== 'int64') throw new GraphError(`${what}: indices are ${indices.dtype}; needs int64`);
+  planeOf(what, x);
+  const [H, W] = [0, 1].map(
+    (i) =>
+      size?.[i] ??
+      ((x.shape[i + 2] as number) - 1) * window.stride[i]! +
+        span(window, i as 0 | 1) -
+        window.pads[i]! -
+        window.pads[i + 2]!,
+  ) as [number, number];
+  if (!(Number.isInteger(H) && Number.isInteger(W) && H > 0 && W > 0))
+    throw new GraphError(`${what}: to ${H} by ${W}; needs whole numbers above 0`);
+  const [N, C] = x.shape as [number | string, number];
+  const planes = mul(sizeOf(x, 0), int64(C)); // N·C
+  const offsets = mul(range(planes, typeof N === 'number' ? N * C : C === 1 ? N : `${N}*${C}`), int64(H * W)); // (N·C)
+  const inStack = reshapeLike(
+    add(reshape(indices, [-1, (x.shape[2] as number) * (x.shape[3] as number)]), reshape(offsets, [-1, 1])),
+    indices,
+  );
+  const to = concat([slice(shapeOf(x), 0, 0, 2), constant(BigInt64Array.of(BigInt(H), BigInt(W)), [2])], 0);
+  return apply(MaxUnpool, [x, inStack, to], { ...window, to: [N, C, H, W] });
 }
 
 interface AverageAttributes extends Window {

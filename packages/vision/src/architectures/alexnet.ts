@@ -1,12 +1,13 @@
 // AlexNet (Krizhevsky et al., 2012), which began the deep networks for photographs: as it was published, in two groups and
 // with local response normalisation, and as torchvision has it (Krizhevsky, 2014), in one and without.
-import { localResponseNorm, type Tensor } from '@brickwork/graph';
+import type { Tensor } from '@brickwork/graph';
 import { Dropout, Linear, normal, ReLU, Sequential } from '@brickwork/nn';
 import type { Context, Network, NetworkInput, Outputs } from '@brickwork/nn';
 import { classifierOutputs, classLabels, type Labels, type Tensors } from '@brickwork/transformer';
 import { AdaptiveAvgPool2d } from '../adaptive-avg-pool-2d.ts';
 import { Conv2d } from '../conv-2d.ts';
 import { Flatten } from '../flatten.ts';
+import { LocalResponseNorm } from '../local-response-norm.ts';
 import { MaxPool2d } from '../max-pool-2d.ts';
 
 /** Which AlexNet, and for what. */
@@ -39,7 +40,7 @@ const torchvision = (): Sequential =>
   );
 
 // x / (2 + 1e-4 · sum of x² over 5 channels)^0.75, the paper's section 3.3; the operator takes the mean of the squares.
-const normalize = (x: Tensor): Tensor => localResponseNorm(x, 5, { alpha: 5e-4, beta: 0.75, bias: 2 });
+const normalize = (): LocalResponseNorm => new LocalResponseNorm(5, { alpha: 5e-4, beta: 0.75, bias: 2 });
 
 // Each group stood on a graphics card of its own; they met in the third convolution and in the large layers.
 function original(): Sequential {
@@ -47,11 +48,11 @@ function original(): Sequential {
   return new Sequential(
     new Conv2d(3, 96, 11, { stride: 4, padding: 2, weight }), // (B, 96, 55, 55)
     new ReLU(),
-    normalize,
+    normalize(),
     pool(), // (B, 96, 27, 27)
     new Conv2d(96, 256, 5, { padding: 2, groups: 2, weight }),
     new ReLU(),
-    normalize,
+    normalize(),
     pool(), // (B, 256, 13, 13)
     new Conv2d(256, 384, 3, { padding: 1, weight }),
     new ReLU(),

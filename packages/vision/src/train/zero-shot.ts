@@ -1,0 +1,118 @@
+// Classes told apart that nobody trained for: CLIP compares an image with what each class is called (Radford et al., 2021,
+// section 3.1).
+import { evaluating } from '@brickwork/nn';
+import { input } from '@brickwork/graph';
+import { compile, hostTensor, type HostTensor, type Program } from '@brickwork/runtime';
+import type { Tokenizer } from '@brickwork/tokenizer';
+import type { Model } from '@brickwork/transformer';
+
+/** What classes are called. */
+export interface ZeroShotOptions {
+  readonly classes: readonly string[];
+  /** Texts with {} where a class stands; what counts is the mean of their vectors. `a photo of a {}` unless given. */
+  readonly templates?: readonly string[];
+  /** Most tokens of a text; as many as the model has positions unless given. */
+  readonly maxLength?: number;
+}
+
+/** What was found in some images. */
+export interface ZeroShotScores {
+  /** Cosines of each image and each class. */
+  readonly similarities: Float32Array[];
+  /** Softmax of the cosines times the model's scale. */
+  readonly probabilities: Float32Array[];
+  readonly predicted: number[];
+}
+
+/** A classifier made of a CLIP model and the names of classes. */
+export class ZeroShotClassifier {
+  readonly classes: readonly string[];
+  /** Unit vectors of the classes, (classes, dimension). */
+  readonly vectors: Float32Array;
+  readonly #scale: number;
+  readonly #images: Program;
+
+  private constructor(classes: readonly string[], vectors: Float32Array, scale: number, images: Program) {
+    this.classes = classes;
+    this.vectors = vectors;
+    this.#scale = scale;
+    this.#images = images;
+  }
+
+  /** @throws where the model isn't CLIP's with both encoders, there are no classes, or a template has no {}. */
+  static async open(model: Model, tokenizer: Tokenizer, o: ZeroShotOptions): Promise<ZeroShotClassifier> {
+    const { classes, templates = ['a photo of a {}'] } = o;
+    const { network, weights } = model;
+    const scale = weights.get('logit_scale');
+    if (!scale || !network.inputs['input_ids'] || !network.inputs['pixel_values'])
+      throw new Error(`zero-shot: the model is a ${model.className}; needs a CLIPModel, with both encoders`);
+    if (!classes.length) throw new Error('zero-shot: there are no classes; name two or more');
+    for (const template of templates)
+      if (!template.includes('{}')) throw new Error(`zero-shot: the template ${JSON.stringify(template)} has no {}`);
+    const most = o.maxLength ?? network.longest?.['T'] ?? 77;
+    const texts = classes.flatMap((name) => templates.map((template) => template.replace('{}', name)));
+    const rows = texts.map((text) => [...tokenizer.encode(text, { maxLength: most }).ids]);
+    const T = Math.max(...rows.map((row) => row.length));
+    const ids = new BigInt64Array(rows.length * T);
+    const mask = new BigInt64Array(rows.length * T);
+    rows.forEach((row, i) =>
+      row.forEach((id, t) => {
+        ids[i * T + t] = BigInt(id);
+        mask[i * T + t] = 1n;
+      }),
+    );
+    const shape = [rows.length, T];
+    const given = { input_ids: hostTensor(ids, shape), attention_mask: hostTensor(mask, shape) };
+    const texted = await programOf(model, 'text_embeds');
+    const { text_embeds: found } = await texted.run(given);
+    await texted.dispose();
+    const D = found!.shape[1]!;
+    const vectors = new Float32Array(classes.length * D);
+    const n = templates.length;
+    classes.forEach((_, c) => {
+      const own = vectors.subarray(c * D, (c + 1) * D);
+      for (let k = 0; k < n; k++) for (let d = 0; d < D; d++) own[d]! += Number(found!.data[(c * n + k) * D + d]) / n;
+      const length = Math.hypot(...own);
+      for (let d = 0; d < D; d++) own[d]! /= length;
+    });
+    return new ZeroShotClassifier(classes, vectors, Math.exp(Number(scale.data[0])), await programOf(model, 'image_embeds'));
+  }
+
+  /** @param pixels (B, C, H, W), normalised as the model's images were */
+  async classify(pixels: HostTensor): Promise<ZeroShotScores> {
+    const { image_embeds: found } = await this.#images.run({ pixel_values: pixels });
+    const [B, D] = found!.shape as [number, number];
+    const similarities = Array.from({ length: B }, (_, b) =>
+      Float32Array.from(this.classes, (__, c) => {
+        let sum = 0;
+        for (let d = 0; d < D; d++) sum += Number(found!.data[b * D + d]) * this.vectors[c * D + d]!;
+        return sum;
+      }),
+    );
+    const probabilities = similarities.map((row) => {
+      const most = Math.max(...row);
+      const terms = row.map((s) => Math.exp(this.#scale * (s - most)));
+      const total = terms.reduce((a, b) => a + b, 0);
+      return terms.map((t) => t / total);
+    });
+    return { similarities, probabilities, predicted: similarities.map((row) => row.indexOf(Math.max(...row))) };
+  }
+
+  /** Frees the engine's memory. */
+  dispose(): Promise<void> {
+    return this.#images.dispose();
+  }
+}
+
+// One encoder of the two: what the other would read is left out of the graph.
+async function programOf({ network, weights, compileOptions }: Model, output: string): Promise<Program> {
+  const inputs = Object.fromEntries(
+    Object.entries(network.inputs)
+      .filter(([name]) => name === 'pixel_values' || name === 'input_ids' || name === 'attention_mask')
+      .map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]),
+  );
+  const program = await compile({ [output]: network.trace(inputs, evaluating())[output]!() }, compileOptions);
+  const used = new Set(program.inputs.map(({ name }) => name));
+  await program.bind(new Map([...weights].filter(([name]) => used.has(name))));
+  return program;
+}
