@@ -8,7 +8,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
-import { permutation, progressLine } from '@brickwork/training';
+import { permutation, progressLine, toPng } from '@brickwork/training';
 import {
   classFields,
   decodeImage,
@@ -18,6 +18,7 @@ import {
   ImageModel,
   ImageProcessor,
   readImages,
+  resize,
   splitImages,
   trainClassifier,
   writeImage,
@@ -33,7 +34,15 @@ if (!out || !images || !labels || (testImages && !testLabels)) {
 const log = (text) => process.stderr.write(`${text}\n`);
 const set = await idxImages({ images, labels });
 const { train, validation } = splitImages(set, { share: 0.05, order: permutation(set.count, 1) });
-const processor = new ImageProcessor({ channels: 1, normalization: { mean: [0.1307], std: [0.3081] } });
+// Pictures of other sizes are brought to MNIST's.
+const processor = new ImageProcessor({
+  channels: 1,
+  transforms: [
+    { type: 'resize', size: 28 },
+    { type: 'centerCrop', size: 28 },
+  ],
+  normalization: { mean: [0.1307], std: [0.3081] },
+});
 const start = ImageModel.fromConfig(
   {
     model_type: 'conv_net',
@@ -84,7 +93,11 @@ if (testImages) {
     let wrong = 0;
     for await (const { images: pixels, indices } of readImages(test, { ...seen, batchSize: 250 })) {
       const right = indices.map((i) => test.labels[i]);
-      const { succeeded } = await fgsm(model.classifier, pixels, { ...processor.normalization, epsilon, labels: right });
+      const { succeeded } = await fgsm(model.classifier, pixels, {
+        ...processor.normalization,
+        epsilon,
+        labels: right,
+      });
       wrong += succeeded.filter(Boolean).length;
     }
     process.stdout.write(`FGSM, ε = ${epsilon}: ${((100 * wrong) / test.count).toFixed(2)}% wrong\n`);
@@ -105,13 +118,14 @@ const strokes = [
   ['M19 9 C18 4 10 4 9 9 C9 14 17 15 19 9 L17 24'],
 ];
 await mkdir(join(out, 'samples'), { recursive: true });
-const { toPng } = await import('@brickwork/training');
 for (const [digit, paths] of strokes.entries()) {
   const lines = paths.map((d) => `<path d="${d}"/>`).join('');
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 28 28" width="28" height="28"><rect width="28" height="28" fill="#000"/><g fill="none" stroke="#fff" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round">${lines}</g></svg>`;
-  const { resize } = await import('@brickwork/vision');
   const large = await decodeImage(await toPng(svg), { channels: 1 });
   await writeImage(join(out, 'samples', `${digit}.png`), await resize(large, { width: 28, height: 28 }));
 }
-const guesses = await model.classify(strokes.map((_, digit) => join(out, 'samples', `${digit}.png`)), { topK: 1 });
+const guesses = await model.classify(
+  strokes.map((_, digit) => join(out, 'samples', `${digit}.png`)),
+  { topK: 1 },
+);
 process.stdout.write(`the ten drawn here are taken for ${guesses.map(([best]) => best.label).join(' ')}\n`);

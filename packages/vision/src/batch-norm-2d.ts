@@ -72,7 +72,8 @@ export function bufferOutputs(network: object, ctx: Context): Outputs {
       `buffers.${p.name}`,
       () => {
         const value = updates.get(ctx)?.get(p);
-        if (!value) throw new Error(`buffers.${p.name}: nothing that it depends on was traced yet; trace the loss first`);
+        if (!value)
+          throw new Error(`buffers.${p.name}: nothing that it depends on was traced yet; trace the loss first`);
         return value;
       },
     ]),

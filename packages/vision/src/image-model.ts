@@ -50,11 +50,7 @@ export class ImageModel {
   }
 
   /** A network that knows nothing yet. @param config `model_type`, its sizes, and `id2label` or `num_labels` */
-  static fromConfig(
-    config: Config,
-    processor: ImageProcessor,
-    o: { readonly seed?: number } = {},
-  ): ImageModel {
+  static fromConfig(config: Config, processor: ImageProcessor, o: { readonly seed?: number } = {}): ImageModel {
     return new ImageModel(AutoModel.fromConfig(config, { ...o, architectures: visionArchitectures }), processor);
   }
 
@@ -89,7 +85,10 @@ export class ImageModel {
   }
 
   /** Writes the folder that {@link ImageModel.fromPretrained} opens, as a whole or not at all. */
-  async save(folder: string, { files = {} }: { readonly files?: Readonly<Record<string, string>> } = {}): Promise<void> {
+  async save(
+    folder: string,
+    { files = {} }: { readonly files?: Readonly<Record<string, string>> } = {},
+  ): Promise<void> {
     const preprocessor = `${JSON.stringify(this.processor.toConfig(), null, 2)}\n`;
     await saveModel(this.model, folder, { files: { 'preprocessor_config.json': preprocessor, ...files } });
   }

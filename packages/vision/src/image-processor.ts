@@ -139,11 +139,14 @@ interface Sized {
 function transformsOf(config: Config): Transform[] {
   const kind = String(config['image_processor_type'] ?? config['feature_extractor_type'] ?? '');
   const { do_resize, do_center_crop, do_pad, resample = 2 } = config;
-  if (do_pad === true) throw new Error('preprocessor_config.json: do_pad is true, which isn’t implemented'.replace('’', "'"));
+  if (do_pad === true)
+    throw new Error('preprocessor_config.json: do_pad is true, which isn’t implemented'.replace('’', "'"));
   const kernel = resamples[resample as number];
   if (!kernel)
     throw new Error(
-      `preprocessor_config.json: resample is ${JSON.stringify(resample)}; known are ${Object.entries(resamples).map(([n, name]) => `${n} (${name})`).join(', ')}`,
+      `preprocessor_config.json: resample is ${JSON.stringify(resample)}; known are ${Object.entries(resamples)
+        .map(([n, name]) => `${n} (${name})`)
+        .join(', ')}`,
     );
   const transforms: Transform[] = [];
   const size = sizeOf(config['size']);
@@ -176,7 +179,8 @@ function transformsOf(config: Config): Transform[] {
   if (do_center_crop === true) {
     const crop = sizeOf(config['crop_size']) ?? size;
     const height = crop?.height ?? crop?.shortest_edge;
-    if (height === undefined) throw new Error('preprocessor_config.json: do_center_crop is true, but there is no crop_size');
+    if (height === undefined)
+      throw new Error('preprocessor_config.json: do_center_crop is true, but there is no crop_size');
     transforms.push({ type: 'centerCrop', size: [height, crop?.width ?? height] });
   }
   return transforms;
@@ -197,8 +201,7 @@ function normalizationOf(config: Config, channels: 1 | 3): Normalization {
   const scale = 255 * factor;
   const isNear = Math.abs(scale - 1) < 1e-9;
   const isNormalized = config['do_normalize'] ?? config['image_mean'] !== undefined;
-  if (isNormalized === false)
-    return isNear ? {} : { std: Array.from({ length: channels }, () => 1 / scale) };
+  if (isNormalized === false) return isNear ? {} : { std: Array.from({ length: channels }, () => 1 / scale) };
   const numbers = (name: string): number[] => {
     const value = config[name];
     const list = typeof value === 'number' ? Array.from({ length: channels }, () => value) : value;

@@ -24,6 +24,7 @@ export { imageBatches, type ImageBatches, type ImageBatchesOptions } from './dat
 export * from './data/image-files.ts';
 export * from './data/image-set.ts';
 export * from './data/image-statistics.ts';
+export { storedImage } from './data/read-image.ts';
 export * from './explain/deconvnet.ts';
 export * from './explain/enlarge.ts';
 export * from './explain/filters.ts';

@@ -220,6 +220,57 @@ export const commands: Commands = {
     describe: 'Show what a model is made of: configuration, parameters, memory, graph',
     load: async () => (await import('./inspect.ts')).inspect,
   },
+  vision: {
+    command: 'vision',
+    describe: 'Train, use and look into networks of pictures',
+    commands: {
+      train: {
+        command: 'train',
+        describe: 'Train a network on pictures, from nothing',
+        load: async () => (await import('./vision-train.ts')).visionTrain,
+      },
+      finetune: {
+        command: 'finetune',
+        describe: 'Train a network on pictures of your own: its last layer, its last ones, or all',
+        load: async () => (await import('./vision-finetune.ts')).visionFinetune,
+      },
+      eval: {
+        command: 'eval',
+        describe: 'Measure how well a network names pictures',
+        load: async () => (await import('./vision-eval.ts')).visionEval,
+      },
+      classify: {
+        command: 'classify [pictures..]',
+        describe: 'Tell what pictures show',
+        load: async () => (await import('./vision-classify.ts')).visionClassify,
+      },
+      similar: {
+        command: 'similar <picture>',
+        describe: 'Find the pictures that are most like one',
+        load: async () => (await import('./vision-similar.ts')).visionSimilar,
+      },
+      filters: {
+        command: 'filters',
+        describe: 'Draw a layer’s filters, and tell which are noisy or dead',
+        load: async () => (await import('./vision-filters.ts')).visionFilters,
+      },
+      explain: {
+        command: 'explain [pictures..]',
+        describe: 'Draw why a network names pictures as it does',
+        load: async () => (await import('./vision-explain.ts')).visionExplain,
+      },
+      attack: {
+        command: 'attack [pictures..]',
+        describe: 'Change pictures by so little that nobody sees it, and the network errs',
+        load: async () => (await import('./vision-attack.ts')).visionAttack,
+      },
+      embed: {
+        command: 'embed [pictures..]',
+        describe: 'Turn pictures into vectors',
+        load: async () => (await import('./vision-embed.ts')).visionEmbed,
+      },
+    },
+  },
   completion: {
     command: 'completion [shell]',
     describe: 'Print a script that completes commands and flags in bash or zsh',

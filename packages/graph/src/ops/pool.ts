@@ -71,7 +71,7 @@ export function maxPool2d(x: Tensor, kernel: Pair, o: WindowOptions = {}): Tenso
 // With both outputs in use; the second as the engine numbers it.
 const MaxPoolBoth: Op<Window> = {
   ...MaxPoolIndices,
-  grad: ([g], [x], [, index], o) => {
+  grad: ([g], [x], [, index]) => {
     if (!g) return [null];
     const flat = scatterAddElements(reshape(zerosLike(x!), [-1]), reshape(index!, [-1]), reshape(g, [-1]), 0);
     return [reshapeLike(flat, x!)];

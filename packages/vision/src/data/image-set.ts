@@ -1,4 +1,5 @@
 // Images to learn from, with their classes: files that are read when they are needed, or values that lie in memory.
+import { basename } from 'node:path';
 
 /** Where the images of a set are. */
 export type ImageItems =
@@ -23,6 +24,10 @@ export interface ImageSet {
   /** Names of the classes, by their numbers. */
   readonly classes: readonly string[];
 }
+
+/** A name for an image of a set where there is little room: its file's, or its number. */
+export const shortItemName = (set: ImageSet, i: number): string =>
+  set.items.kind === 'files' ? basename(set.items.paths[i]!) : `image ${i}`;
 
 /** What errors call an image of a set. */
 export const itemName = (set: ImageSet, i: number): string =>

@@ -47,6 +47,10 @@ export async function readImage(
   return channels === 3 ? toColour(image) : toGrey(image);
 }
 
+/** The image of a number, to look at. @throws where it is broken. */
+export const storedImage = (set: ImageSet, i: number, channels: 1 | 3 = 3): Promise<Pixels> =>
+  readImage(set, i, { channels });
+
 /** Reads, transforms and normalises. Those that are broken leave zeros. */
 export async function prepareImages(set: ImageSet, p: Preparation, r: ImageRequest): Promise<ImageAnswer> {
   let shape: ImageAnswer['shape'] = null;

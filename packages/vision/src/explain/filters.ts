@@ -13,7 +13,8 @@ export interface FilterDiagnosis {
    * for what is smooth; null for a filter without neighbours or of one value.
    */
   readonly roughness: number | null;
-  readonly verdict: 'smooth' | 'noisy' | 'dead';
+  /** `small`: of 3 by 3 or fewer values, in which edges can't be told from noise. */
+  readonly verdict: 'smooth' | 'noisy' | 'dead' | 'small';
 }
 
 /** Where the lines are drawn. */
@@ -44,7 +45,8 @@ export function diagnoseFilters(
   return values.map((filter, o) => {
     const roughness = roughnessOf(filter, I, H, W);
     const isDead = !(sizes[o]! > dead * median);
-    const verdict = isDead ? 'dead' : roughness !== null && roughness >= noisy ? 'noisy' : 'smooth';
+    const isSmall = Math.min(H, W) <= 3;
+    const verdict = isDead ? 'dead' : isSmall ? 'small' : roughness !== null && roughness >= noisy ? 'noisy' : 'smooth';
     return { filter: o, size: sizes[o]!, roughness, verdict };
   });
 }

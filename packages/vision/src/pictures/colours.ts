@@ -21,7 +21,9 @@ const signed: readonly Colour[] = [
 function colourAt(scale: readonly Colour[], share: number): Colour {
   const at = Math.max(0, Math.min(1, share)) * (scale.length - 1);
   const low = Math.min(scale.length - 2, Math.floor(at));
-  return [0, 1, 2].map((c) => Math.round(scale[low]![c]! + (at - low) * (scale[low + 1]![c]! - scale[low]![c]!))) as unknown as Colour;
+  return [0, 1, 2].map((c) =>
+    Math.round(scale[low]![c]! + (at - low) * (scale[low + 1]![c]! - scale[low]![c]!)),
+  ) as unknown as Colour;
 }
 
 /** How numbers become colours. */
@@ -33,7 +35,11 @@ export interface HeatOptions {
 }
 
 /** A map (H, W) as a picture. */
-export function heatPicture(values: ArrayLike<number>, width: number, { scale = 'heat', most }: HeatOptions = {}): Pixels {
+export function heatPicture(
+  values: ArrayLike<number>,
+  width: number,
+  { scale = 'heat', most }: HeatOptions = {},
+): Pixels {
   const all = Array.from(values);
   const top = most ?? all.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
   const out = pixels(width, all.length / width, 3);
@@ -88,7 +94,9 @@ export async function magnify(image: Pixels, times: number): Promise<Pixels> {
  */
 export function filterPictures({ data, shape }: HostTensor): Pixels[] {
   if (shape.length !== 4)
-    throw new Error(`filterPictures: (${shape.join(', ')}); needs a convolution's weight (outputs, inputs, height, width)`);
+    throw new Error(
+      `filterPictures: (${shape.join(', ')}); needs a convolution's weight (outputs, inputs, height, width)`,
+    );
   const [O, I, H, W] = shape as [number, number, number, number];
   return Array.from({ length: O }, (_, o) => {
     const own = Array.from({ length: I * H * W }, (__, i) => Number(data[o * I * H * W + i]));

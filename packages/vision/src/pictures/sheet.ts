@@ -53,7 +53,7 @@ export async function pictureSheet(items: readonly SheetItem[], o: SheetOptions 
     const h = (size * image.height) / image.width;
     const bytes = Buffer.from(await encodeImage(image)).toString('base64');
     // Small pictures are shown as their pixels are.
-    const rendering = image.width < size ? ' style="image-rendering:pixelated"' : '';
+    const rendering = image.width < size ? ' image-rendering="optimizeSpeed" style="image-rendering:pixelated"' : '';
     parts.push(
       `<image x="${x}" y="${y}" width="${size}" height="${h.toFixed(1)}" preserveAspectRatio="none"${rendering} href="data:image/png;base64,${bytes}"/>`,
     );
@@ -62,7 +62,12 @@ export async function pictureSheet(items: readonly SheetItem[], o: SheetOptions 
         `<rect x="${x - 2}" y="${y - 2}" width="${size + 4}" height="${(h + 4).toFixed(1)}" fill="none" stroke="${escapeMarkup(frame)}" stroke-width="3"/>`,
       );
     caption.forEach((text, k) => {
-      const shown = Array.from(text).length > letters ? `${Array.from(text).slice(0, letters - 1).join('')}…` : text;
+      const shown =
+        Array.from(text).length > letters
+          ? `${Array.from(text)
+              .slice(0, letters - 1)
+              .join('')}…`
+          : text;
       parts.push(
         `<text x="${x}" y="${(y + tallest + (k + 1) * line - 1).toFixed(1)}" fill="#374151">${escapeMarkup(shown)}</text>`,
       );

@@ -24,7 +24,11 @@ export interface SimilarImagesOptions {
  *
  * @throws where the vectors are of different layers.
  */
-export function similarImages(query: ArrayLike<number>, among: ImageFeatures, o: SimilarImagesOptions = {}): SimilarImage[] {
+export function similarImages(
+  query: ArrayLike<number>,
+  among: ImageFeatures,
+  o: SimilarImagesOptions = {},
+): SimilarImage[] {
   const { topK = 6, by = 'euclidean', except = [] } = o;
   const { data, count, dimension: D, indices } = among;
   if (query.length !== D)
@@ -46,7 +50,10 @@ export function similarImages(query: ArrayLike<number>, among: ImageFeatures, o:
       length += b * b;
     }
     const norm = own * Math.sqrt(length);
-    found.push({ index: indices[i]!, distance: by === 'cosine' ? 1 - (norm ? product / norm : 0) : Math.sqrt(squares) });
+    found.push({
+      index: indices[i]!,
+      distance: by === 'cosine' ? 1 - (norm ? product / norm : 0) : Math.sqrt(squares),
+    });
   }
   return found.toSorted((a, b) => a.distance - b.distance || a.index - b.index).slice(0, topK);
 }

@@ -7,7 +7,10 @@ import type { ImageClassifier } from '../explain/image-classifier.ts';
 import type { Normalization } from '../images/normalize.ts';
 
 /** How images are changed. */
-export interface AdversarialOptions extends Pick<AttackOptions, 'epsilon' | 'norm' | 'steps' | 'stepSize' | 'randomStart'> {
+export interface AdversarialOptions extends Pick<
+  AttackOptions,
+  'epsilon' | 'norm' | 'steps' | 'stepSize' | 'randomStart'
+> {
   /** Of a batch, how many images are changed; 0.5 unless given. */
   readonly share?: number;
 }

@@ -56,7 +56,7 @@ export async function* readImages(set: ImageSet, o: ReadImagesOptions = {}): Asy
       return { indices, answer };
     };
     let next = set.count ? ask(0) : null;
-    for (let done = 0; next; ) {
+    for (let done = 0; next;) {
       signal?.throwIfAborted();
       const { indices, answer } = next;
       next = done + B < set.count ? ask(done + B) : null;

@@ -13,7 +13,8 @@ export function imageLoss({ labelSmoothing = 0 }: { readonly labelSmoothing?: nu
   if (!(labelSmoothing >= 0 && labelSmoothing < 1))
     throw new Error(`image loss: labelSmoothing is ${labelSmoothing}; needs a number from 0 and below 1`);
   return (outputs, { labels, other_labels: others, share }) => {
-    if (!outputs['logits'] || !labels) throw new Error('image loss: needs a classifier, which gives logits, and labels');
+    if (!outputs['logits'] || !labels)
+      throw new Error('image loss: needs a classifier, which gives logits, and labels');
     const logits = outputs['logits']();
     const of = (target: Tensor): Tensor => crossEntropy(logits, target, labelSmoothing ? { labelSmoothing } : {});
     if (!others || !share) return of(labels);

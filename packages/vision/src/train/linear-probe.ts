@@ -81,7 +81,7 @@ export async function linearProbe(
   const perEpoch = Math.ceil(count / B);
   const batch = (number: number): { batch: NamedBatch; count: number } => {
     const order = permutation(count, streamSeed(seed, `probe/${Math.floor(number / perEpoch)}`));
-    const rows = Array.from({ length: B }, (_, k) => order((((number % perEpoch) * B) + k) % count));
+    const rows = Array.from({ length: B }, (_, k) => order(((number % perEpoch) * B + k) % count));
     const x = new Float32Array(B * D);
     rows.forEach((row, k) => x.set(from.subarray(row * D, (row + 1) * D), k * D));
     const y = BigInt64Array.from(rows, (row) => BigInt(train.labels[row]!));

@@ -1,6 +1,15 @@
 // SimCLR (Chen et al., 2020): a network learns to tell that two versions of an image are one, without being told what it shows.
 import { constant, matmul, sub, type Tensor } from '@brickwork/graph';
-import { crossEntropy, Linear, ReLU, Sequential, type Context, type Network, type NetworkInput, type Outputs } from '@brickwork/nn';
+import {
+  crossEntropy,
+  Linear,
+  ReLU,
+  Sequential,
+  type Context,
+  type Network,
+  type NetworkInput,
+  type Outputs,
+} from '@brickwork/nn';
 import { once, type Tensors } from '@brickwork/transformer';
 import { unit } from '@brickwork/training';
 import type { Transform } from '../transforms/transform.ts';
@@ -73,12 +82,22 @@ export class SimCLR implements Network {
 }
 
 /** SimCLR's versions of images of `size` pixels; without blur where they are small, as the paper has it for CIFAR. */
-export function simCLRTransforms(size: number, { strength = size <= 64 ? 0.5 : 1 }: { readonly strength?: number } = {}): Transform[] {
+export function simCLRTransforms(
+  size: number,
+  { strength = size <= 64 ? 0.5 : 1 }: { readonly strength?: number } = {},
+): Transform[] {
   const s = strength;
   return [
     { type: 'randomResizedCrop', size },
     { type: 'flip' },
-    { type: 'colorJitter', brightness: 0.8 * s, contrast: 0.8 * s, saturation: 0.8 * s, hue: Math.min(0.5, 0.2 * s), probability: 0.8 },
+    {
+      type: 'colorJitter',
+      brightness: 0.8 * s,
+      contrast: 0.8 * s,
+      saturation: 0.8 * s,
+      hue: Math.min(0.5, 0.2 * s),
+      probability: 0.8,
+    },
     { type: 'grayscale', probability: 0.2 },
     ...(size > 64 ? [{ type: 'blur' } as const] : []),
   ];

@@ -72,9 +72,17 @@ export function trainClassifier(
     validation: () => batches.validation(),
     async batch(number) {
       const made = await batches.batch(number);
-      victim ??= new ImageClassifier({ network, weights: training.weights, ...(o.compile && { compileOptions: o.compile }) });
+      victim ??= new ImageClassifier({
+        network,
+        weights: training.weights,
+        ...(o.compile && { compileOptions: o.compile }),
+      });
       const seed = streamSeed(o.seed ?? 0, `adversarial/${number}`);
-      return adversarialBatch(made, victim, { ...adversarial!, ...(o.normalization && { normalization: o.normalization }), seed });
+      return adversarialBatch(made, victim, {
+        ...adversarial!,
+        ...(o.normalization && { normalization: o.normalization }),
+        seed,
+      });
     },
   };
   const training: NetworkTraining = trainNetwork(network, adversarial ? changed : batches, {
@@ -85,7 +93,11 @@ export function trainClassifier(
     objective: imageLoss({ labelSmoothing }),
     identity: { ...o.identity, ...batches.identity, labelSmoothing, ...(adversarial && { adversarial }) },
   });
-  return { ...training, batches, stepsPerEpoch, events: closing(training.events, async () => {
+  return {
+    ...training,
+    batches,
+    stepsPerEpoch,
+    events: closing(training.events, async () => {
       await batches.close();
       await victim?.dispose();
     }),

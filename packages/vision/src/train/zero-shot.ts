@@ -75,7 +75,12 @@ export class ZeroShotClassifier {
       const length = Math.hypot(...own);
       for (let d = 0; d < D; d++) own[d]! /= length;
     });
-    return new ZeroShotClassifier(classes, vectors, Math.exp(Number(scale.data[0])), await programOf(model, 'image_embeds'));
+    return new ZeroShotClassifier(
+      classes,
+      vectors,
+      Math.exp(Number(scale.data[0])),
+      await programOf(model, 'image_embeds'),
+    );
   }
 
   /** @param pixels (B, C, H, W), normalised as the model's images were */

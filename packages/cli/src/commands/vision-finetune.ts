@@ -1,0 +1,136 @@
+// lm vision finetune: what a network learned of some pictures, used for others (Yosinski et al., 2014): a new last layer, the last
+// few, or all of it.
+import process from 'node:process';
+import type { Command } from '../lib/command.ts';
+import { engineOptions } from '../lib/engine-flags.ts';
+import { usage } from '../lib/errors.ts';
+import { flags } from '../lib/flags.ts';
+import { modelFlags, modelPath, type ModelArgs } from '../lib/open-model.ts';
+import { runOutput } from '../lib/run-output.ts';
+import { evaluationScores } from '../lib/vision-scores.ts';
+import { augmentation, mixOf, visionTrainFlags, type VisionTrainArgs } from '../lib/vision-train-flags.ts';
+import { runVision, trainingImages, visionTrainOptions } from '../lib/vision-tune.ts';
+
+interface Args extends VisionTrainArgs, ModelArgs {
+  readonly layers: string;
+}
+
+/** `lm vision finetune`. */
+export const visionFinetune: Command<Args> = {
+  flags: {
+    ...modelFlags(),
+    ...flags('Model', {
+      layers: {
+        type: 'text',
+        default: 'all',
+        describe:
+          'what learns: head, the last layer on a fixed extractor, for few pictures; last:N, the last N layers; all',
+      },
+    }),
+    ...visionTrainFlags({ epochs: 5, batchSize: 32 }),
+  },
+  examples: [
+    [
+      'vision finetune -m resnet-18 -d hymenoptera --layers head --augment photo -o ants-or-bees',
+      'a few hundred pictures',
+    ],
+    ['vision finetune -m features -d labelled --layers all -o pets', 'on top of lm vision train --method simclr'],
+  ],
+  async run(a, io) {
+    if (!a.data) throw usage('no pictures given', '--data FOLDER');
+    const layers = layersOf(a.layers);
+    const output = runOutput(a.out, a.resume);
+    const signal = io.interruptible();
+    const folder = await modelPath(a, io, signal);
+    const [vision, { AutoModel }] = await Promise.all([import('@brickwork/vision'), import('@brickwork/transformer')]);
+    const sets = await trainingImages(a);
+    const { train, validation } = sets;
+    if (!train.labels) throw usage('the pictures have no classes', 'a folder for each class, or a column of a table');
+    const opened = await AutoModel.fromPretrained(folder, {
+      architectures: vision.visionArchitectures,
+      config: { ...vision.classFields(train.classes), problem_type: 'single_label_classification' },
+      missing: 'initialize',
+      ...{ seed: a.seed, signal, compile: engineOptions(a) },
+      ...(await classifierClass(folder)),
+    });
+    const processor = await vision.ImageProcessor.fromFolder(folder, vision.channelsOf(opened));
+    const model = new vision.ImageModel(opened, processor);
+    const { transforms, normalization, channels } = processor;
+    const size = await sizeAfter(model, transforms);
+    const steps =
+      a.maxSteps ??
+      Math.max(1, Math.round((Math.ceil(train.count / a.batchSize) * a.numTrainEpochs) / a.gradientAccumulationSteps));
+    const perEpoch = Math.max(1, Math.ceil(train.count / a.batchSize / a.gradientAccumulationSteps));
+    try {
+      const run = vision.trainClassifier(model.model.network, sets, {
+        // A network that knows something takes smaller steps; a new last layer alone doesn't.
+        ...visionTrainOptions(a, { steps, run: output.run, signal, rateShare: layers === 'head' ? 1 : 0.1 }),
+        ...{ batchSize: a.batchSize, normalization, channels, evaluation: transforms },
+        epochs: steps / perEpoch,
+        evaluateEvery: Math.min(a.evalSteps ?? perEpoch, steps),
+        layers,
+        transforms: augmentation(a, size, transforms),
+        weights: model.model.weights,
+        labelSmoothing: a.labelSmoothingFactor,
+        ...mixOf(a),
+        ...(a.workers !== undefined && { workers: a.workers }),
+        ...(a.skipBroken && { onBroken: (message: string) => void process.stderr.write(`${message}\n`) }),
+        ...(a.adversarial !== undefined && { adversarial: { epsilon: a.adversarial } }),
+      });
+      const tuned = model.withWeights(run.weights);
+      await runVision(
+        {
+          ...run,
+          ...{ steps, train, validation, all: model.model.weights },
+          ...(validation && { scores: evaluationScores(tuned, validation, a) }),
+          save: () => tuned.save(output.out),
+        },
+        a,
+        output,
+        io,
+      );
+    } finally {
+      await output.tidy();
+    }
+  },
+};
+
+function layersOf(given: string): 'head' | 'all' | { last: number } {
+  if (given === 'head' || given === 'all') return given;
+  const [, number] = /^last:(\d+)$/.exec(given) ?? [];
+  if (!number || Number(number) < 1) throw usage(`--layers is '${given}'; needs head, all, or last:N`);
+  return { last: Number(number) };
+}
+
+// A body that was saved without a head (a masked autoencoder's encoder, ViT's) is opened as the classifier of its kind.
+async function classifierClass(folder: string): Promise<{ class?: string }> {
+  const { readFile } = await import('node:fs/promises');
+  const { join } = await import('node:path');
+  const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as {
+    model_type?: string;
+    architectures?: string[];
+  };
+  const [saved] = config.architectures ?? [];
+  if (config.model_type === 'vit' && saved === 'ViTModel') return { class: 'ViTForImageClassification' };
+  if (config.model_type === 'resnet' && saved === 'ResNetModel') return { class: 'ResNetForImageClassification' };
+  return {};
+}
+
+// The size that pictures have after what they go through; that of the network where that says nothing.
+async function sizeAfter(
+  {
+    model,
+  }: {
+    readonly model: {
+      readonly network: { readonly inputs: Readonly<Record<string, { readonly shape: readonly (number | string)[] }>> };
+    };
+  },
+  transforms: readonly { readonly type: string; readonly size?: unknown }[],
+): Promise<readonly [number, number]> {
+  const [, , H, W] = model.network.inputs['pixel_values']!.shape;
+  if (typeof H === 'number' && typeof W === 'number') return [H, W];
+  const last = transforms.findLast(({ size }) => size !== undefined)?.size;
+  if (typeof last === 'number') return [last, last];
+  if (Array.isArray(last)) return last as unknown as readonly [number, number];
+  throw usage('the model says nothing of its pictures’ size', 'a preprocessor_config.json with crop_size');
+}
