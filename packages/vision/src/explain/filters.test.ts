@@ -36,6 +36,6 @@ test('noise has a roughness near 1, at any size and number of channels', () => {
 
 test('filters of one pixel have no neighbours, and other weights aren’t filters', () => {
   const [one] = diagnoseFilters(hostTensor(Float32Array.of(2), [1, 1, 1, 1]));
-  expect(one).toEqual({ filter: 0, size: 2, roughness: null, verdict: 'smooth' });
+  expect(one).toEqual({ filter: 0, size: 2, roughness: null, verdict: 'small' });
   expect(() => diagnoseFilters(hostTensor(Float32Array.of(2), [1, 1]))).toThrow('(1, 1); needs a convolution’s weight');
 });
