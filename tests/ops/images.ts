@@ -5,6 +5,7 @@ import {
   batchNorm,
   batchNormTraining,
   cast,
+  constant,
   conv2d,
   convTranspose2d,
   globalAveragePool,
@@ -13,6 +14,7 @@ import {
   maxPool2d,
   maxPool2dWithIndices,
   maxUnpool2d,
+  mul,
   type Tensor,
 } from '../../packages/graph/src/index.ts';
 import { between, checkOp, gradientsOf, tied, values } from '../check-op.ts';
@@ -166,6 +168,38 @@ export const imageCases: Cases = {
     'strides that leave one, two or no pixels over': async () => {
       for (const side of [6, 7, 8, 9]) await convCase([1, 2, side, side + 1], [2, 2, 3, 2], { stride: 3 })();
       for (const side of [7, 8]) await convCase([2, 2, side, 5], [3, 2, 3, 3], { stride: 2, padding: 1 })();
+    },
+    'large kernels that take large steps': async () => {
+      await convCase([2, 3, 13, 14], [4, 3, 5, 6], { stride: 2, padding: 2 })();
+      await convCase([1, 2, 17, 16], [2, 2, 7, 5], { stride: [3, 4], padding: [1, 0, 2, 3] })();
+      await convCase([2, 4, 12, 11], [4, 2, 6, 5], { stride: 3, groups: 2 })();
+    },
+    'more images than are looked at together': async () => {
+      const [N, C, S] = [30, 16, 40];
+      const size = N * C * S * S;
+      const pixels = Float32Array.from({ length: size }, (_, i) => Math.sin(0.37 * i));
+      const slopes = Float32Array.from({ length: (size / C) * 2 }, (_, i) => Math.cos(0.11 * i));
+      const g = constant(slopes, [N, 2, S, S]);
+      const [, dw] = await gradientsOf(
+        (a, w) => mul(conv2d(a, w, null, { padding: 1 }), g).sum(),
+        [values(pixels, [N, C, S, S]), values(new Float32Array(2 * C * 9), [2, C, 3, 3])],
+      );
+      for (const [m, c, i, j] of [
+        [0, 0, 0, 0],
+        [1, 15, 2, 1],
+        [0, 7, 1, 2],
+      ] as const) {
+        let expected = 0;
+        for (let n = 0; n < N; n++)
+          for (let y = 0; y < S; y++)
+            for (let q = 0; q < S; q++) {
+              const [u, v] = [y + i - 1, q + j - 1];
+              if (u < 0 || v < 0 || u >= S || v >= S) continue;
+              expected += slopes[((n * 2 + m) * S + y) * S + q]! * pixels[((n * C + c) * S + u) * S + v]!;
+            }
+        const found = dw![((m * C + c) * 3 + i) * 3 + j]!;
+        assert.ok(Math.abs(found - expected) < 1e-2, `${found} is not ${expected}`); // sums of 48,000 float32 products
+      }
     },
     'strides larger than the kernel': convCase([2, 2, 8, 9], [2, 2, 1, 2], { stride: [3, 4] }),
     'different numbers along both axes': convCase([1, 2, 9, 8], [2, 2, 2, 3], {

@@ -80,13 +80,13 @@ export function batchNormTraining(
   const centered = sub(x, perChannel(m, x));
   const v = mean(mul(centered, centered), axes); // (C)
   const inv = reciprocal(sqrt(add(v, epsilon))); // (C)
-  const n = mul(centered, perChannel(inv, x));
-  const y = add(mul(n, perChannel(weight, x)), perChannel(bias, x));
-  // dx = w inv (g - mean(g) - n mean(g n))
+  const slope = perChannel(mul(weight, inv), x);
+  const y = add(mul(centered, slope), perChannel(bias, x));
+  // With n = centered · inv:  dw = sum(g n), db = sum(g), dx = w inv (g - mean(g) - n mean(g n))
   const normalized = override(y, [x, weight, bias], (g) => {
-    const [dw, db] = [sum(mul(g, n), axes), sum(g, axes)];
-    const inner = sub(sub(g, perChannel(mul(db, 1 / N), x)), mul(n, perChannel(mul(dw, 1 / N), x)));
-    return [mul(inner, perChannel(mul(weight, inv), x)), dw, db];
+    const [dw, db] = [mul(sum(mul(g, centered), axes), inv), sum(g, axes)];
+    const pulled = mul(centered, perChannel(mul(mul(dw, inv), 1 / N), x));
+    return [mul(sub(sub(g, perChannel(mul(db, 1 / N), x)), pulled), slope), dw, db];
   });
   const move = (old: Tensor, now: Tensor): Tensor => stopGradient(add(mul(old, 1 - momentum), mul(now, momentum)));
   return { y: normalized, mean: move(runningMean, m), variance: move(runningVariance, div(mul(v, N), N - 1)) };

@@ -1,8 +1,9 @@
 // Convolution over images (LeCun et al., 1989) and its transpose (Zeiler et al., 2010): each is the other's gradient.
-import { GraphError, apply, show, type Op, type Shape, type Tensor } from '../tensor.ts';
+import { GraphError, apply, constant, show, type Op, type Shape, type Tensor } from '../tensor.ts';
+import { add } from './elementwise.ts';
 import { matmul } from './matmul.ts';
 import { sum } from './reduce.ts';
-import { concat, pad, permute, reshape, slice } from './shape.ts';
+import { pad, permute, reshape, slice } from './shape.ts';
 import {
   leftOver,
   pair,
@@ -57,7 +58,7 @@ const Conv: Op<ConvAttributes> = {
   },
   onnx: (o) => ({ ...windowAttributes(o), group: o.groups }),
   grad: ([g], [x, w, b], _y, o) => [
-    apply(ConvTranspose, [g!, w!], { ...o, extra: leftOver(x!, o, 'conv2d') }),
+    imageGradient(x!, w!, g!, o),
     weightGradient(x!, g!, o),
     ...(b ? [sum(g!, [0, 2, 3])] : []),
   ],
@@ -78,25 +79,88 @@ function kernelOf(what: string, x: Tensor, w: Tensor): Pair {
   return [h, k];
 }
 
-// dw[m, c, i, j] = sum over n, p, q of g[n, m, p, q] x[n, c, p s + i d, q s + j d]: every tap (i, j) is one strided cut
-// of x, all of them stacked are a matrix, and its product with g sums over images and places at once.
-function weightGradient(x: Tensor, g: Tensor, { kernel, stride, pads, dilation, groups: G }: ConvAttributes): Tensor {
-  const [h, w] = kernel;
-  const [C, M] = [(x.shape[1] as number) / G, (g.shape[1] as number) / G];
-  const [P, Q] = [g.shape[2] as number, g.shape[3] as number];
-  const padded = pad(pad(permute(x, [1, 0, 2, 3]), 2, pads[0], pads[2]), 3, pads[1], pads[3]); // (G·C, N, H, W)
-  const taps: Tensor[] = [];
-  for (let i = 0; i < h; i++) {
-    const top = i * dilation[0];
-    const rows = slice(padded, 2, top, top + (P - 1) * stride[0] + 1, stride[0]);
-    for (let j = 0; j < w; j++) {
-      const left = j * dilation[1];
-      taps.push(reshape(slice(rows, 3, left, left + (Q - 1) * stride[1] + 1, stride[1]), [G, C, -1])); // (G, C, NPQ)
-    }
+// The transpose of a convolution that moves by one is a convolution with the kernel turned around and its ends exchanged, which
+// the engine computes in half the time.
+function imageGradient(x: Tensor, w: Tensor, g: Tensor, o: ConvAttributes): Tensor {
+  const { stride, pads, groups: G } = o;
+  const reach = [span(o, 0) - 1, span(o, 1) - 1, span(o, 0) - 1, span(o, 1) - 1];
+  const isPlain = stride.every((s) => s === 1) && pads.every((p, i) => p <= reach[i]!);
+  if (!isPlain) return apply(ConvTranspose, [g, w], { ...o, extra: leftOver(x, o, 'conv2d') });
+  const [M, C, h, k] = w.shape as [number, number, number, number];
+  const turned = slice(slice(w, 2, -1, -h - 1, -1), 3, -1, -k - 1, -1);
+  const swapped =
+    G === 1
+      ? permute(turned, [1, 0, 2, 3])
+      : reshape(permute(reshape(turned, [G, M / G, C, h, k]), [0, 2, 1, 3, 4]), [G * C, M / G, h, k]);
+  return apply(Conv, [g, swapped], { ...o, pads: pads.map((p, i) => reach[i]! - p) as unknown as Window['pads'] });
+}
+
+// About as much as a core's caches hold, and less than what allocators hand back to the system after each use.
+const mostWindows = 3 * 2 ** 20;
+
+// dw[m, c, i, j] = sum over n, p, q of g[n, m, p, q] x[n, c, p s + i d, q s + j d]. A convolution whose filters have a single 1
+// each lays the windows of x side by side, (N, C h w, P Q), and the product with g sums over places. A few images at a time:
+// all windows are h w times as large as the images.
+function weightGradient(x: Tensor, g: Tensor, o: ConvAttributes): Tensor {
+  const { kernel, stride, dilation, pads, groups } = o;
+  const isLarge = kernel[0] * kernel[1] >= 25 && stride.every((s, i) => s > 1 && s < kernel[i]!);
+  if (!isLarge || dilation.some((d) => d > 1)) return windowsGradient(x, g, o);
+  // Where a large kernel takes large steps: squares of a step's size become channels, among which a small kernel moves by one.
+  const [sh, sw] = stride;
+  const [kh, kw] = [Math.ceil(kernel[0] / sh), Math.ceil(kernel[1] / sw)];
+  const [C, M] = [x.shape[1] as number, g.shape[1] as number];
+  const [rows, columns] = [(g.shape[2] as number) - 1 + kh, (g.shape[3] as number) - 1 + kw];
+  const fit = (t: Tensor, axis: 2 | 3, before: number, to: number): Tensor => {
+    const padded = pad(t, axis, before, Math.max(0, to - before - (t.shape[axis] as number)));
+    return slice(padded, axis, 0, to);
+  };
+  const whole = fit(fit(x, 2, pads[0], rows * sh), 3, pads[1], columns * sw);
+  const squares = reshape(permute(reshape(whole, [-1, C, rows, sh, columns, sw]), [0, 1, 3, 5, 2, 4]), [
+    -1,
+    C * sh * sw,
+    rows,
+    columns,
+  ]);
+  const small = windowsGradient(reshapeRows(squares, x), g, {
+    ...{ kernel: [kh, kw], stride: [1, 1], pads: [0, 0, 0, 0], dilation: [1, 1], groups },
+  });
+  const apart = reshape(small, [M, C / groups, sh, sw, kh, kw]);
+  const dw = reshape(permute(apart, [0, 1, 4, 2, 5, 3]), [M, C / groups, kh * sh, kw * sw]);
+  return slice(slice(dw, 2, 0, kernel[0]), 3, 0, kernel[1]);
+}
+
+// The first axis under the name that it has in `like`.
+const reshapeRows = (x: Tensor, like: Tensor): Tensor =>
+  typeof like.shape[0] === 'number' ? reshape(x, [like.shape[0], ...(x.shape.slice(1) as number[])]) : x;
+
+function windowsGradient(x: Tensor, g: Tensor, o: ConvAttributes): Tensor {
+  const {
+    kernel: [h, w],
+    groups: G,
+  } = o;
+  const [channels, M] = [x.shape[1] as number, g.shape[1] as number];
+  const places = (g.shape[2] as number) * (g.shape[3] as number);
+  const taps = h * w;
+  const one = new Float32Array(channels * taps * taps);
+  for (let c = 0; c < channels; c++) for (let t = 0; t < taps; t++) one[(c * taps + t) * taps + t] = 1;
+  const filters = constant(one, [channels * taps, 1, h, w]);
+  const perGroup = (channels / G) * taps;
+  const part = (images: Tensor, slopes: Tensor): Tensor => {
+    const windows = apply(Conv, [images, filters], { ...o, groups: channels });
+    const rows = reshape(windows, [-1, G, perGroup, places]); // (n, G, C/G h w, PQ)
+    return sum(matmul(reshape(slopes, [-1, G, M / G, places]), rows, { transB: true }), [0]); // (G, M/G, C/G h w)
+  };
+  const N = x.shape[0]!;
+  const parts: Tensor[] = [];
+  if (typeof N === 'number') {
+    const most = Math.max(1, Math.floor(mostWindows / (channels * taps * places)), Math.ceil(N / 32));
+    const size = Math.ceil(N / Math.ceil(N / most));
+    if (size < N)
+      for (let n = 0; n < N; n += size)
+        parts.push(part(slice(x, 0, n, Math.min(N, n + size)), slice(g, 0, n, Math.min(N, n + size))));
   }
-  const places = reshape(permute(g, [1, 0, 2, 3]), [G, M, -1]); // (G, M, NPQ)
-  const dw = matmul(places, concat(taps, 1), { transB: true }); // (G, M, hw·C)
-  return reshape(permute(reshape(dw, [G * M, h * w, C]), [0, 2, 1]), [G * M, C, h, w]);
+  const dw = parts.length ? parts.reduce((a, b) => add(a, b)) : part(x, g);
+  return reshape(dw, [M, channels / G, h, w]);
 }
 
 interface TransposeAttributes extends ConvAttributes {

@@ -1,3 +1,4 @@
+import { arena } from '../arena.ts';
 import { describe, expect, test } from 'vitest';
 import type { OptimizerPart } from './optimizer.ts';
 import { sgd, type SGDOptions } from './sgd.ts';
@@ -81,4 +82,29 @@ describe('sgd', () => {
     const [w, g] = [new Float32Array(4), new Float32Array(5)];
     expect(() => sgd(4).update(w, g, [], { step: 1, rate: 1, scale: 1 })).toThrow('got 4 weights and 5 gradients');
   });
+});
+
+describe('the SIMD kernel', () => {
+  test.each([{ momentum: 0.9 }, { momentum: 0.9, nesterov: true, weightDecay: 0.1 }])(
+    'gives the same bits as the loop: %j',
+    (o) => {
+      for (const n of [3, 4, 37]) {
+        const memory = arena([n, n, n]);
+        const [w, g] = [memory.take(n), memory.take(n)];
+        const [plainW, plainG] = [new Float32Array(n), new Float32Array(n)];
+        for (let i = 0; i < n; i++) {
+          w[i] = plainW[i] = Math.sin(i);
+          g[i] = plainG[i] = Math.cos(3 * i);
+        }
+        const [fast, plain] = [sgd(n, { ...o, arena: memory }), sgd(n, o)];
+        const parts = [{ begin: 0, end: n, decay: true }];
+        for (let step = 1; step <= 3; step++) {
+          fast.update(w, g, parts, { step, rate: 0.1, scale: 0.7 });
+          plain.update(plainW, plainG, parts, { step, rate: 0.1, scale: 0.7 });
+        }
+        expect([...w]).toEqual([...plainW]);
+        expect([...fast.state['u']!]).toEqual([...plain.state['u']!]);
+      }
+    },
+  );
 });

@@ -19,6 +19,19 @@ export interface Kernels {
     correction: number,
     epsilon: number,
   ): void;
+  /** One update by SGD with momentum up to `end`; see optimizers/sgd.ts for the formula. */
+  sgd(
+    w: number,
+    g: number,
+    u: number,
+    end: number,
+    scale: number,
+    shrink: number,
+    momentum: number,
+    rate: number,
+    ahead: number,
+    kept: number,
+  ): void;
   /** The sum of squares up to `end`, a multiple of 32 bytes away, in float64: eight sums that take turns. */
   sumOfSquares(x: number, end: number, quarter: number): number;
   /** into = into + x·scale, up to `end` of `into`. */
@@ -63,6 +76,28 @@ function adamw(): Code {
       ],
       [f32x4.add, f32x4.sub, v128.store()],
       [G, M, V].map((p) => [forward(p, 16), drop]),
+      [forward(W, 16), get(END), i32.ltU],
+    ]),
+  ];
+}
+
+function sgd(): Code {
+  const [W, G, U, END] = [0, 1, 2, 3];
+  // Parameters 4 to 9 are numbers; locals 10 to 15 hold each four times.
+  const [SCALE, SHRINK, MOMENTUM, RATE, AHEAD, KEPT] = [10, 11, 12, 13, 14, 15];
+  const [g, u, w] = [16, 17, 18];
+  return [
+    Array.from({ length: 6 }, (_, i) => spread(4 + i, 10 + i)),
+    loopWhile([
+      // g = G·scale + w·shrink
+      [get(G), v128.load(), get(SCALE), f32x4.mul, get(W), v128.load(), local.tee(w), get(SHRINK), f32x4.mul],
+      [f32x4.add, local.set(g)],
+      // u = u·momentum + g
+      [get(U), get(U), v128.load(), get(MOMENTUM), f32x4.mul, get(g), f32x4.add, local.tee(u), v128.store()],
+      // w = w - rate·(g·ahead + u·kept)
+      [get(W), get(w), get(RATE), get(g), get(AHEAD), f32x4.mul, get(u), get(KEPT), f32x4.mul, f32x4.add, f32x4.mul],
+      [f32x4.sub, v128.store()],
+      [G, U].map((p) => [forward(p, 16), drop]),
       [forward(W, 16), get(END), i32.ltU],
     ]),
   ];
@@ -113,6 +148,12 @@ export function kernelsOn(memory: Memory): Kernels {
   module ??= new WebAssembly.Module(
     assemble([
       { name: 'adamw', parameters: [...pointers, ...numbers], locals: Array<'v128'>(11).fill('v128'), body: adamw() },
+      {
+        name: 'sgd',
+        parameters: [...Array<'i32'>(4).fill('i32'), ...Array<'f32'>(6).fill('f32')],
+        locals: Array<'v128'>(9).fill('v128'),
+        body: sgd(),
+      },
       {
         name: 'sumOfSquares',
         parameters: ['i32', 'i32', 'i32'],
