@@ -194,3 +194,29 @@ test.skipIf(!hasShared || !hasShell)(
     expect(validationPerCharacter).toBeLessThan(1.88);
   },
 );
+
+test('digits.mjs learns images of classes, measures them, and draws ten', async () => {
+  const idx = (sizes: number[], values: (i: number) => number): Uint8Array => {
+    const head = Buffer.alloc(4 + 4 * sizes.length);
+    head.set([0, 0, 8, sizes.length]);
+    sizes.forEach((s, i) => head.writeUInt32BE(s, 4 + 4 * i));
+    const n = sizes.reduce((a, b) => a * b, 1);
+    return Buffer.concat([head, Uint8Array.from({ length: n }, (_, i) => values(i))]);
+  };
+  // A bright row whose height is the class.
+  const images = file(
+    'images',
+    idx([200, 28, 28], (i) => (Math.floor((i % 784) / 56) === Math.floor(i / 784) % 10 ? 255 : 0)),
+  );
+  const labels = file('labels', gzipSync(idx([200], (i) => i % 10)));
+  const out = join(folder, 'digits');
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['scripts/run.mjs', 'node', 'scripts/recipes/digits.mjs', out, images, labels, images, labels],
+    { cwd: root, env: { ...process.env, EPOCHS: '1' } },
+  );
+  expect(stdout).toMatch(/test: [\d.]+% of 200 right/);
+  expect(stdout).toMatch(/FGSM, ε = 0\.25: [\d.]+% wrong/);
+  expect(existsSync(weightsOf(out))).toBe(true);
+  expect(existsSync(join(out, 'samples', '9.png'))).toBe(true);
+});

@@ -7,6 +7,7 @@ import { evaluateSts, SentenceEncoder, VectorIndex } from '../packages/embedding
 import { random } from '../packages/nn/src/index.ts';
 import { classification, compileStep, encodeText, evaluate, nextTokenData } from '../packages/training/src/index.ts';
 import { fillMask, loadModel } from '../packages/transformer/src/index.ts';
+import { evaluateImages, fgsm, idxImages, ImageModel, readImages } from '../packages/vision/src/index.ts';
 import { hasShared, sharedPath } from './fixtures.ts';
 
 const models = fileURLToPath(new URL('../models/', import.meta.url));
@@ -25,7 +26,7 @@ describe.each(names)('%s', (name) => {
     expect(existsSync(join(models, '..', recipe!))).toBe(true);
   });
 
-  test.skipIf(name === 'sentences')('opens, with a tokenizer of its own vocabulary', async () => {
+  test.skipIf(name === 'sentences' || name === 'digits')('opens, with a tokenizer of its own vocabulary', async () => {
     const lm = await loadModel(folder);
     const { vocab_size } = lm.network.config as { vocab_size: number };
     const { vocabularySize } = await lm.tokenizer();
@@ -144,4 +145,43 @@ describe('sentences', () => {
     const [, said] = /STS-B, dev[^|]*\| *(0\.\d+)/.exec(card('sentences'))!;
     expect(Math.abs(spearman - Number(said))).toBeLessThan(1e-3);
   });
+});
+
+describe('digits', () => {
+  const open = (): Promise<ImageModel> => ImageModel.fromPretrained(join(models, 'digits'));
+
+  test('names the digits that were drawn for it', async () => {
+    const model = await open();
+    const files = Array.from({ length: 10 }, (_, i) => join(models, 'digits', 'samples', `${i}.png`));
+    const found = await model.classify(files, { topK: 1 });
+    expect(found.map(([best]) => best!.label)).toEqual(Array.from({ length: 10 }, (_, i) => `${i}`));
+    await model.dispose();
+  });
+
+  test.skipIf(!hasShared)(
+    'has the accuracy that its card says, and FGSM raises its error as said (needs ../shared)',
+    async () => {
+      const model = await open();
+      const { normalization, transforms, channels } = model.processor;
+      const set = await idxImages({
+        images: sharedPath('data/mnist/t10k-first5000-images-idx3-ubyte.gz'),
+        labels: sharedPath('data/mnist/t10k-first5000-labels-idx1-ubyte.gz'),
+      });
+      const o = { transforms, normalization, channels, batchSize: 250, workers: 0 };
+      const { accuracy } = await evaluateImages(model.classifier, set, o);
+      const [, said] = /test set: ([\d.]+)%/.exec(card('digits'))!;
+      expect(Math.abs(100 * accuracy - Number(said))).toBeLessThan(0.03); // one image is 0.02%
+      let wrong = 0;
+      for await (const { images, indices } of readImages(set, o)) {
+        const labels = indices.map((i) => set.labels![i]!);
+        const { succeeded } = await fgsm(model.classifier, images, { ...normalization, epsilon: 0.25, labels });
+        wrong += succeeded.filter(Boolean).length;
+      }
+      const [, fooled] = /([\d.]+)% at ε = 0\.25/.exec(card('digits'))!;
+      expect(Math.abs((100 * wrong) / set.count - Number(fooled))).toBeLessThan(0.2);
+      expect(wrong / set.count).toBeGreaterThan(0.8);
+      await model.dispose();
+    },
+    60_000,
+  );
 });

@@ -65,14 +65,14 @@ const training = trainClassifier(
     optimizer: 'adamw',
     rate: 3e-3,
     weightDecay: 0.02,
-    warmup: 100,
+    warmup: Math.min(100, Math.floor(train.count / 640)),
     schedule: 'cosine',
     floor: 0.01,
     seed: 1,
   },
 );
 const model = start.withWeights(training.weights);
-const line = progressLine({ steps: training.stepsPerEpoch * Number(process.env.EPOCHS ?? 12) });
+const line = progressLine({ unit: 'images', steps: training.stepsPerEpoch * Number(process.env.EPOCHS ?? 12) });
 for await (const event of training.events) {
   if (event.type === 'step') line.show(event);
   if (event.type !== 'evaluation') continue;

@@ -8,6 +8,8 @@ export type StepEvent = Extract<TrainEvent, { type: 'step' }>;
 export interface ProgressLineOptions {
   /** Steps of the whole run. */
   readonly steps: number;
+  /** What is counted by the second; `tokens` unless given. */
+  readonly unit?: string;
   /** Standard error unless given. */
   readonly stream?: { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown };
   /** Milliseconds between lines; 100 on a terminal and 5000 elsewhere unless given. */
@@ -25,13 +27,13 @@ export function clock(seconds: number): string {
 }
 
 /** 'step 120/2000  loss 2.1234  rate 9.80e-4  norm 0.53  52,100 tokens/s  41% of peak  1:15 left'. */
-export function progressText(e: StepEvent, steps: number): string {
+export function progressText(e: StepEvent, steps: number, unit: string = 'tokens'): string {
   return [
     `step ${e.step}/${steps}`,
     `loss ${e.loss.toFixed(4)}`,
     `rate ${e.rate.toExponential(2)}`,
     `norm ${e.norm.toFixed(2)}`,
-    `${Math.round(e.tokensPerSecond).toLocaleString('en')} tokens/s`,
+    `${Math.round(e.tokensPerSecond).toLocaleString('en')} ${unit}/s`,
     ...(e.shareOfPeak === undefined ? [] : [`${Math.round(100 * e.shareOfPeak)}% of peak`]),
     `${clock(e.secondsLeft)} left`,
   ].join('  ');
@@ -48,7 +50,7 @@ export function progressLine(o: ProgressLineOptions): { show(event: StepEvent): 
     show(event) {
       if (now() - last < interval && event.step !== steps) return;
       last = now();
-      const text = progressText(event, steps);
+      const text = progressText(event, steps, o.unit);
       // A line that wraps couldn't be rewritten.
       stream.write(isTerminal ? `\r\u001b[2K${text.slice(0, (stream.columns ?? 80) - 1)}` : `${text}\n`);
       isShown = isTerminal;

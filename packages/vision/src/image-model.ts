@@ -5,6 +5,7 @@ import { visionArchitectures } from './architectures/index.ts';
 import { ImageClassifier } from './explain/image-classifier.ts';
 import { ImageProcessor } from './image-processor.ts';
 import type { Pixels } from './images/pixels.ts';
+import { transferred } from './train/last-hidden.ts';
 
 /** One class of an image, and how surely. */
 export interface ImageGuess {
@@ -46,7 +47,8 @@ export class ImageModel {
       ...o,
       architectures: { ...visionArchitectures, ...o.architectures },
     });
-    return new ImageModel(model, processor ?? (await ImageProcessor.fromFolder(model.folder!, channelsOf(model))));
+    const own = processor ?? (await ImageProcessor.fromFolder(model.folder!, channelsOf(model)));
+    return new ImageModel(model, fitted(own, model.network));
   }
 
   /** A network that knows nothing yet. @param config `model_type`, its sizes, and `id2label` or `num_labels` */
@@ -59,6 +61,43 @@ export class ImageModel {
     const { network, architecture, className, config, folder, compileOptions } = this.model;
     return new ImageModel(
       new Model({ network, architecture, className, config, weights, folder }, compileOptions),
+      this.processor,
+    );
+  }
+
+  /**
+   * The same network with a new last layer for other classes: what transfer learning begins with. Where the classes are the
+   * same, it stays as it is. A masked autoencoder gives its encoder, and a body alone gets a last layer.
+   */
+  withClasses(classes: readonly string[], { seed = 0 }: { readonly seed?: number } = {}): ImageModel {
+    const { config, className, weights, compileOptions, folder } = this.model;
+    const isSame = classes.length === this.classes.length && classes.every((name, i) => name === this.classes[i]);
+    const kind = classifierKinds[className] ?? { class: className };
+    if (isSame && kind.class === className) return this;
+    const fresh = AutoModel.fromConfig(
+      { ...config, ...kind.config, ...classFields(classes), problem_type: 'single_label_classification' },
+      { class: kind.class, seed, compile: compileOptions, architectures: visionArchitectures },
+    );
+    const isHead = transferred(fresh.network, 'head');
+    const prefixed = (name: string): HostTensor | undefined =>
+      weights.get(name) ?? weights.get(name.slice(fresh.architecture.prefix.length));
+    const taken = [...fresh.weights].map(([name, first]): [string, HostTensor] => {
+      const old = isHead(name) ? undefined : prefixed(name);
+      return [name, old && old.shape.join() === first.shape.join() ? old : first];
+    });
+    return new ImageModel(
+      new Model(
+        {
+          network: fresh.network,
+          architecture: fresh.architecture,
+          className: fresh.className,
+          config: fresh.config,
+          weights: new Map(taken),
+          folder,
+          initialized: taken.filter(([name, tensor]) => tensor === fresh.weights.get(name)).map(([name]) => name),
+        },
+        compileOptions,
+      ),
       this.processor,
     );
   }
@@ -97,6 +136,27 @@ export class ImageModel {
   dispose(): Promise<void> {
     return this.classifier.dispose();
   }
+}
+
+// The classifier whose body a class is.
+const classifierKinds: Readonly<Record<string, { readonly class: string; readonly config?: Config }>> = {
+  ViTModel: { class: 'ViTForImageClassification' },
+  ViTMAEModel: { class: 'ViTForImageClassification', config: { model_type: 'vit' } },
+  ViTMAEForPreTraining: { class: 'ViTForImageClassification', config: { model_type: 'vit' } },
+  ResNetModel: { class: 'ResNetForImageClassification' },
+};
+
+// Where nothing is said of sizes and the network takes one alone, pictures are brought to it.
+function fitted(processor: ImageProcessor, network: Model['network']): ImageProcessor {
+  const [, , height, width] = network.inputs['pixel_values']!.shape;
+  if (processor.transforms.length || typeof height !== 'number' || typeof width !== 'number') return processor;
+  return new ImageProcessor({
+    ...{ normalization: processor.normalization, channels: processor.channels },
+    transforms: [
+      height === width ? { type: 'resize', size: height } : { type: 'resize', size: [height, width] },
+      { type: 'centerCrop', size: [height, width] },
+    ],
+  });
 }
 
 /** Channels of the images that a model takes. @throws where it takes none. */

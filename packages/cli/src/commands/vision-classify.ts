@@ -97,17 +97,19 @@ async function namer(
   if (classes.some((one) => !one)) throw usage(`--classes is '${a.classes.join(' ')}'; needs names with commas`);
   const folder = await modelPath(a, io, signal);
   const { AutoModel } = await import('@brickwork/transformer');
-  const { ImageProcessor, visionArchitectures, ZeroShotClassifier } = await import('@brickwork/vision');
+  const { channelsOf, ImageProcessor, visionArchitectures, ZeroShotClassifier } = await import('@brickwork/vision');
   const model = await AutoModel.fromPretrained(folder, {
     signal,
     architectures: visionArchitectures,
     compile: engineOptions(a),
   });
-  const processor = await ImageProcessor.fromFolder(folder);
+  if (!model.weights.has('logit_scale'))
+    throw usage(`--classes: ${a.model} is a ${model.className}`, 'a CLIP model, which reads texts too');
   const zeroShot = await ZeroShotClassifier.open(model, await model.tokenizer(), {
     classes,
     ...(a.template && { templates: a.template }),
   });
+  const processor = await ImageProcessor.fromFolder(folder, channelsOf(model));
   return {
     name: async (file) => {
       const { probabilities } = await zeroShot.classify(await processor.process([file]));

@@ -99,7 +99,7 @@ export const visionExplain: Command<Args> = {
         );
         line.clear();
         if (a.json)
-          for (const { caption } of items)
+          for (const { caption } of items.filter((_, i) => i % 2 === 0))
             await io.writeJson({ unit: a.unit, layer: a.layer, picture: caption![1], activation: Number(caption![0]) });
         await writeSheet(a.output, items, {
           title: `Unit ${a.unit} of ${a.layer}: what makes it strongest, and what in it does`,

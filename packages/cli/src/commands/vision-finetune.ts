@@ -42,19 +42,14 @@ export const visionFinetune: Command<Args> = {
     const output = runOutput(a.out, a.resume);
     const signal = io.interruptible();
     const folder = await modelPath(a, io, signal);
-    const [vision, { AutoModel }] = await Promise.all([import('@brickwork/vision'), import('@brickwork/transformer')]);
+    const vision = await import('@brickwork/vision');
     const sets = await trainingImages(a);
     const { train, validation } = sets;
     if (!train.labels) throw usage('the pictures have no classes', 'a folder for each class, or a column of a table');
-    const opened = await AutoModel.fromPretrained(folder, {
-      architectures: vision.visionArchitectures,
-      config: { ...vision.classFields(train.classes), problem_type: 'single_label_classification' },
-      missing: 'initialize',
-      ...{ seed: a.seed, signal, compile: engineOptions(a) },
-      ...(await classifierClass(folder)),
-    });
-    const processor = await vision.ImageProcessor.fromFolder(folder, vision.channelsOf(opened));
-    const model = new vision.ImageModel(opened, processor);
+    const opened = await vision.ImageModel.fromPretrained(folder, { signal, compile: engineOptions(a) });
+    const model = opened.withClasses(train.classes, { seed: a.seed });
+    const { processor } = model;
+    if (model !== opened) io.note(`a new last layer: ${model.model.initialized.join(', ')}`);
     const { transforms, normalization, channels } = processor;
     const size = await sizeAfter(model, transforms);
     const steps =
@@ -100,20 +95,6 @@ function layersOf(given: string): 'head' | 'all' | { last: number } {
   const [, number] = /^last:(\d+)$/.exec(given) ?? [];
   if (!number || Number(number) < 1) throw usage(`--layers is '${given}'; needs head, all, or last:N`);
   return { last: Number(number) };
-}
-
-// A body that was saved without a head (a masked autoencoder's encoder, ViT's) is opened as the classifier of its kind.
-async function classifierClass(folder: string): Promise<{ class?: string }> {
-  const { readFile } = await import('node:fs/promises');
-  const { join } = await import('node:path');
-  const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as {
-    model_type?: string;
-    architectures?: string[];
-  };
-  const [saved] = config.architectures ?? [];
-  if (config.model_type === 'vit' && saved === 'ViTModel') return { class: 'ViTForImageClassification' };
-  if (config.model_type === 'resnet' && saved === 'ResNetModel') return { class: 'ResNetForImageClassification' };
-  return {};
 }
 
 // The size that pictures have after what they go through; that of the network where that says nothing.

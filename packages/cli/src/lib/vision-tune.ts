@@ -77,7 +77,7 @@ export interface VisionRun extends NetworkTraining {
 /** Goes through a run, telling what happens, and leaves the best or the last weights in the folder `out`. */
 export async function runVision(v: VisionRun, a: VisionTrainArgs, { out, run }: RunOutput, io: Io): Promise<void> {
   const { progressLine } = await import('@brickwork/training');
-  const line = progressLine({ steps: v.steps, stream: io.stderr });
+  const line = progressLine({ steps: v.steps, unit: 'pictures', stream: io.stderr });
   const tell = async (event: object): Promise<void> => (a.json ? await io.writeJson(event) : undefined);
   const note = (text: string): void => {
     line.clear();
