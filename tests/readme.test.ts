@@ -26,7 +26,7 @@ function run(code: string): string[] {
   }
 }
 
-test('there are the six examples', () => {
+test('there are the seven examples', () => {
   const marks = [
     'new Linear(4, 3)',
     'generateText(',
@@ -34,6 +34,7 @@ test('there are the six examples', () => {
     'writeAdapter(',
     'pretrain(model',
     'VectorIndex.create',
+    'ImageModel.fromPretrained',
   ];
   expect(examples).toHaveLength(marks.length);
   marks.forEach((mark, i) => expect(examples[i]).toContain(mark));
@@ -72,6 +73,14 @@ test.skipIf(!isBuilt)('a GPT trained on a text, whose loss falls', () => {
   const losses = run(examples[4]!).map((line) => Number(line.split(' ')[1]));
   expect(losses.length).toBe(20);
   expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.1);
+});
+
+test.skipIf(!isBuilt)('a digit named, explained and changed', () => {
+  const [named, fooled] = run(examples[6]!);
+  expect(named).toMatch(/^7 [01]\.\d{3}$/);
+  const [, before, after] = /^(\d) [01]\.\d{3} (\d) [01]\.\d{3}$/.exec(fooled!)!;
+  expect(before).toBe('7');
+  expect(after).not.toBe('7');
 });
 
 test.skipIf(!isBuilt)('texts found by meaning and by words, with a condition', () => {
