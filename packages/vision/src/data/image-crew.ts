@@ -63,7 +63,10 @@ export class ImageCrew {
 
   async close(): Promise<void> {
     const workers = this.#workers.splice(0);
-    for (const worker of workers) worker.removeAllListeners('exit');
+    for (const worker of workers) {
+      worker.removeAllListeners('exit');
+      worker.ref(); // its end is waited for
+    }
     await Promise.all(workers.map((worker) => worker.terminate()));
     for (const { reject } of this.#waiting.values()) reject(new Error('the images were closed'));
     this.#waiting.clear();

@@ -51,22 +51,17 @@ export async function readImage(
 export const storedImage = (set: ImageSet, i: number, channels: 1 | 3 = 3): Promise<Pixels> =>
   readImage(set, i, { channels });
 
+// Images that are on their way at once: the library decodes each in a thread of its own.
+const atOnce = 4;
+
 /** Reads, transforms and normalises. Those that are broken leave zeros. */
 export async function prepareImages(set: ImageSet, p: Preparation, r: ImageRequest): Promise<ImageAnswer> {
   let shape: ImageAnswer['shape'] = null;
   let values = new Float32Array(0);
   let first = '';
   const broken: { at: number; message: string }[] = [];
-  for (let k = 0; k < r.indices.length; k++) {
+  const put = (image: Pixels, k: number): void => {
     const i = r.indices[k]!;
-    let image: Pixels;
-    try {
-      image = await readImage(set, i, p);
-    } catch (error) {
-      broken.push({ at: k, message: (error as Error).message });
-      continue;
-    }
-    image = await applyTransforms(image, p.transforms, random(r.seeds[k]!));
     if (!shape) {
       shape = [image.channels, image.height, image.width];
       values = new Float32Array(r.indices.length * image.data.length);
@@ -77,6 +72,22 @@ export async function prepareImages(set: ImageSet, p: Preparation, r: ImageReque
         `images of a batch have to be of one size: ${first}; ${itemName(set, i)}: ${sizeText(image)}; add a transform that resizes or crops`,
       );
     normalizeInto(values, k * image.data.length, image, p.normalization);
+  };
+  const make = async (k: number): Promise<Pixels | string> => {
+    let image: Pixels;
+    try {
+      image = await readImage(set, r.indices[k]!, p);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return applyTransforms(image, p.transforms, random(r.seeds[k]!));
+  };
+  for (let begin = 0; begin < r.indices.length; begin += atOnce) {
+    const some = Array.from({ length: Math.min(atOnce, r.indices.length - begin) }, (_, i) => begin + i);
+    const made = await Promise.all(some.map(make));
+    made.forEach((one, i) =>
+      typeof one === 'string' ? broken.push({ at: begin + i, message: one }) : put(one, begin + i),
+    );
   }
   return { values, shape, broken };
 }

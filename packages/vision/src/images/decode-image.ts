@@ -1,5 +1,5 @@
 // Pictures from files and bytes: JPEG, PNG, WebP, GIF, TIFF and AVIF, as people see them.
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Metadata } from 'sharp';
 import { pixels, type Pixels } from './pixels.ts';
 import { sharp } from './sharp.ts';
@@ -28,7 +28,7 @@ export interface ImageInfo {
 }
 
 // What libvips reads besides runs programs (PDF), other files (SVG) or is rare: not what a data set should be able to ask for.
-const formats = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif']);
+const formats = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'] as const;
 const mostBytes = 2 ** 28;
 const mostPixels = 2 ** 26;
 
@@ -45,9 +45,10 @@ export async function imageInfo(
   { name }: { readonly name?: string } = {},
 ): Promise<ImageInfo> {
   const who = name ?? nameOf(source);
-  const { format, width, height, orientation = 1, pages = 1 } = await header(source, who);
+  const bytes = await bytesOf(source, who);
+  const { width, height, orientation = 1, pages = 1 } = await header(bytes, who);
   const [w, h] = orientation >= 5 ? [height, width] : [width, height];
-  return { format, width: w, height: h, frames: pages };
+  return { format: formatOf(bytes)!, width: w, height: h, frames: pages };
 }
 
 /**
@@ -58,14 +59,11 @@ export async function imageInfo(
  */
 export async function decodeImage(source: string | Uint8Array, o: DecodeImageOptions = {}): Promise<Pixels> {
   const { channels = 3, background = 255, maxPixels = mostPixels, name = nameOf(source) } = o;
-  const { width, height } = await header(source, name);
-  if (width * height > maxPixels)
-    throw new Error(
-      `${name}: ${width} by ${height} pixels are more than ${maxPixels}; make it smaller, or raise maxPixels`,
-    );
+  const bytes = await bytesOf(source, name);
   const make = await sharp();
   try {
-    let picture = make(source, { failOn: 'error', limitInputPixels: maxPixels, pages: 1, sequentialRead: true })
+    // The header's size is checked against the limit before anything is decoded.
+    let picture = make(bytes, { failOn: 'error', limitInputPixels: maxPixels, pages: 1, sequentialRead: true })
       .autoOrient()
       .flatten({ background: { r: background, g: background, b: background } });
     picture = channels === 1 ? picture.greyscale().toColourspace('b-w') : picture.toColourspace('srgb');
@@ -73,30 +71,54 @@ export async function decodeImage(source: string | Uint8Array, o: DecodeImageOpt
     const found = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     return pixels(info.width, info.height, channels, fitChannels(found, info.channels, channels));
   } catch (error) {
+    if (/pixel limit/i.test((error as Error).message)) {
+      const { width, height } = await header(bytes, name);
+      throw new Error(
+        `${name}: ${width} by ${height} pixels are more than ${maxPixels}; make it smaller, or raise maxPixels`,
+        { cause: error },
+      );
+    }
     throw broken(name, error);
   }
 }
 
-async function header(
-  source: string | Uint8Array,
-  name: string,
-): Promise<Metadata & { readonly format: string; readonly width: number; readonly height: number }> {
+// How the kinds of pictures that are read begin. A library that guesses for itself would also run what calls itself a drawing.
+function formatOf(bytes: Uint8Array): string | null {
+  const text = (from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to));
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return 'jpeg';
+  if (text(0, 8) === '\x89PNG\r\n\x1a\n') return 'png';
+  if (/^GIF8[79]a$/.test(text(0, 6))) return 'gif';
+  if (text(0, 4) === 'RIFF' && text(8, 12) === 'WEBP') return 'webp';
+  if (['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].includes(text(0, 4))) return 'tiff';
+  if (text(4, 8) === 'ftyp') return 'heif';
+  return null;
+}
+
+// The file's or the caller's bytes, which begin as a picture does.
+async function bytesOf(source: string | Uint8Array, name: string): Promise<Uint8Array> {
   const size = typeof source === 'string' ? await sizeOf(source, name) : source.byteLength;
   if (!size) throw new Error(`${name}: it is empty; needs a picture`);
   if (size > mostBytes)
     throw new Error(`${name}: ${size} bytes are more than ${mostBytes}, the most that a picture may have`);
+  const bytes = typeof source === 'string' ? await readFile(source) : source;
+  if (!formatOf(bytes))
+    throw new Error(`${name}: it is no picture, or of a kind that isn't read here (${formats.join(', ')})`);
+  return bytes;
+}
+
+async function header(
+  bytes: Uint8Array,
+  name: string,
+): Promise<Metadata & { readonly width: number; readonly height: number }> {
   const make = await sharp();
-  let found: Metadata;
   try {
-    found = await make(source, { limitInputPixels: false, pages: 1 }).metadata();
+    const found = await make(bytes, { limitInputPixels: false, pages: 1 }).metadata();
+    if (!found.width || !found.height)
+      throw new Error(`${found.width} by ${found.height} pixels; needs a picture with an area`);
+    return found;
   } catch (error) {
     throw broken(name, error);
   }
-  const { format, width, height } = found;
-  if (!formats.has(format))
-    throw new Error(`${name}: ${format} is not among the kinds of pictures read here: ${[...formats].join(', ')}`);
-  if (!width || !height) throw new Error(`${name}: ${width} by ${height} pixels; needs a picture with an area`);
-  return { ...found, format, width, height };
 }
 
 async function sizeOf(path: string, name: string): Promise<number> {
@@ -110,15 +132,8 @@ async function sizeOf(path: string, name: string): Promise<number> {
 
 const nameOf = (source: string | Uint8Array): string => (typeof source === 'string' ? source : 'the image');
 
-function broken(name: string, error: unknown): Error {
-  const why = (error as Error).message.split('\n')[0]!;
-  return new Error(
-    /unsupported image format/i.test(why)
-      ? `${name}: it is no picture, or of a kind that isn't read here (${[...formats].join(', ')})`
-      : `${name}: the picture is broken: ${why}`,
-    { cause: error },
-  );
-}
+const broken = (name: string, error: unknown): Error =>
+  new Error(`${name}: the picture is broken: ${(error as Error).message.split('\n')[0]!}`, { cause: error });
 
 // A grey picture may come with three equal channels, and a coloured one with one.
 function fitChannels(data: Uint8Array, from: number, to: 1 | 3): Uint8Array {
