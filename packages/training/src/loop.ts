@@ -250,6 +250,7 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
     yield { type: 'end', step: done, aborted, ...(stoppedEarly && { stoppedEarly }) };
   } finally {
     await optimizer.dispose?.();
+    await data.close?.();
     await step?.dispose();
     await board?.close();
     await run?.close();

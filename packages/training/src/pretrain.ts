@@ -1,5 +1,4 @@
 // Training of a causal language model on next-token prediction.
-import { createHash } from 'node:crypto';
 import { parameters } from '@brickwork/nn';
 import { assignWeights, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import type { CausalLM } from '@brickwork/transformer';
@@ -14,6 +13,7 @@ import { estimateMemory, type MemoryEstimate } from './memory.ts';
 import { measurePeak } from './peak.ts';
 import { compileStep, traceWindows, type Batch } from './step.ts';
 import { checkIds, nextTokenData, type TokenData } from './token-data.ts';
+import { fingerprint } from './fingerprint.ts';
 
 /** How a language model is trained. Unless given, weights decay by 0.1, and AdamW's betas are 0.9 and 0.95. */
 export interface PretrainOptions extends TrainOptions, OptimizerOptions {
@@ -210,9 +210,3 @@ export function pretrainMemory(model: CausalLM, o: PretrainOptions): MemoryEstim
 
 // AdamW's constants, as nanoGPT has them.
 const usual = { betas: [0.9, 0.95], weightDecay: 0.1 } as const;
-
-function fingerprint(tensors: ReadonlyMap<string, HostTensor>): string {
-  const hash = createHash('sha256');
-  for (const [name, { data }] of tensors) hash.update(`/${name}/`).update(data);
-  return hash.digest('hex');
-}

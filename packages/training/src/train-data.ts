@@ -17,6 +17,8 @@ export interface TrainData<B> {
   validation(): Iterable<Counted<B>> | AsyncIterable<Counted<B>>;
   /** Divides a loss by prediction into one by character; 1 unless given. */
   readonly charactersPerToken?: number;
+  /** Ends what makes batches ready ahead of time, once training is over. */
+  close?(): Promise<void>;
 }
 
 /** Data that lie at hand. */

@@ -1,6 +1,5 @@
 // Training of any network on batches of its inputs by name: images, numbers, whatever a brick can take. Texts have ways of
 // their own (`pretrain`, `FineTuning`), which know about tokens.
-import { createHash } from 'node:crypto';
 import { initialize, parameters, trainable, type Network } from '@brickwork/nn';
 import { hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import { arena } from './arena.ts';
@@ -11,6 +10,7 @@ import { networkStep, type Objective } from './network-step.ts';
 import { makeOptimizer, type OptimizerOptions } from './optimizers/make-optimizer.ts';
 import type { TrainData } from './train-data.ts';
 import type { TrainEvent, TrainOptions } from './train-options.ts';
+import { fingerprint } from './fingerprint.ts';
 
 /** How a network is trained. Unless given, AdamW's betas are 0.9 and 0.999, and weights decay by 0.01. */
 export interface TrainNetworkOptions extends TrainOptions, OptimizerOptions {
@@ -112,7 +112,13 @@ export function trainNetwork(network: Network, data: TrainData<NamedBatch>, o: T
     { parts, weights: store, grads, optimizer, data, arena: memory, initialize: begin, compile: async () => step() },
     {
       ...options,
-      identity: { ...o.identity, first: fingerprint(first), trained: fingerprintOf(trained), ...constants },
+      identity: {
+        ...o.identity,
+        // Without a folder nothing is compared, and hashing large networks takes its time.
+        ...(o.folder !== undefined && { first: fingerprint(first) }),
+        trained,
+        ...constants,
+      },
     },
   );
   return {
@@ -135,12 +141,4 @@ async function* counted(
     yield event;
   }
   read();
-}
-
-const fingerprintOf = (names: readonly string[]): string => createHash('sha256').update(names.join()).digest('hex');
-
-function fingerprint(tensors: ReadonlyMap<string, HostTensor>): string {
-  const hash = createHash('sha256');
-  for (const [name, { data }] of tensors) hash.update(`/${name}/`).update(data);
-  return hash.digest('hex');
 }

@@ -1,6 +1,6 @@
 // A classifier of images as its folder holds it: the network, what its images go through, and what its classes are called.
 import { AutoModel, Model, saveModel, type Config, type FromPretrainedOptions } from '@brickwork/transformer';
-import type { HostTensor } from '@brickwork/runtime';
+import type { CompileOptions, HostTensor } from '@brickwork/runtime';
 import { visionArchitectures } from './architectures/index.ts';
 import { ImageClassifier } from './explain/image-classifier.ts';
 import { ImageProcessor } from './image-processor.ts';
@@ -52,7 +52,11 @@ export class ImageModel {
   }
 
   /** A network that knows nothing yet. @param config `model_type`, its sizes, and `id2label` or `num_labels` */
-  static fromConfig(config: Config, processor: ImageProcessor, o: { readonly seed?: number } = {}): ImageModel {
+  static fromConfig(
+    config: Config,
+    processor: ImageProcessor,
+    o: { readonly seed?: number; readonly compile?: CompileOptions } = {},
+  ): ImageModel {
     return new ImageModel(AutoModel.fromConfig(config, { ...o, architectures: visionArchitectures }), processor);
   }
 

@@ -24,6 +24,7 @@ export { imageBatches, type ImageBatches, type ImageBatchesOptions } from './dat
 export * from './data/image-files.ts';
 export * from './data/image-set.ts';
 export * from './data/image-statistics.ts';
+export type { ReadImages } from './data/in-order.ts';
 export { storedImage } from './data/read-image.ts';
 export * from './explain/deconvnet.ts';
 export * from './explain/enlarge.ts';
@@ -63,10 +64,9 @@ export {
   readImages,
   type EvaluateImagesOptions,
   type ImageEvaluation,
-  type ReadImages,
   type ReadImagesOptions,
 } from './train/evaluate-images.ts';
-export * from './train/extra-inputs.ts';
+export { noiseInputs, textInputs, type ExtraInputs, type TextInputsOptions } from './train/extra-inputs.ts';
 export * from './train/image-features.ts';
 export * from './train/image-loss.ts';
 export * from './train/last-hidden.ts';

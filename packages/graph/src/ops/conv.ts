@@ -98,9 +98,7 @@ function imageGradient(x: Tensor, w: Tensor, g: Tensor, o: ConvAttributes): Tens
 // About as much as a core's caches hold, and less than what allocators hand back to the system after each use.
 const mostWindows = 3 * 2 ** 20;
 
-// dw[m, c, i, j] = sum over n, p, q of g[n, m, p, q] x[n, c, p s + i d, q s + j d]. A convolution whose filters have a single 1
-// each lays the windows of x side by side, (N, C h w, P Q), and the product with g sums over places. A few images at a time:
-// all windows are h w times as large as the images.
+// dw[m, c, i, j] = sum over n, p, q of g[n, m, p, q] x[n, c, p s + i d, q s + j d].
 function weightGradient(x: Tensor, g: Tensor, o: ConvAttributes): Tensor {
   const { kernel, stride, dilation, pads, groups } = o;
   const isLarge = kernel[0] * kernel[1] >= 25 && stride.every((s, i) => s > 1 && s < kernel[i]!);
@@ -121,7 +119,7 @@ function weightGradient(x: Tensor, g: Tensor, o: ConvAttributes): Tensor {
     rows,
     columns,
   ]);
-  const small = windowsGradient(reshapeRows(squares, x), g, {
+  const small = windowsGradient(squares, g, {
     ...{ kernel: [kh, kw], stride: [1, 1], pads: [0, 0, 0, 0], dilation: [1, 1], groups },
   });
   const apart = reshape(small, [M, C / groups, sh, sw, kh, kw]);
@@ -129,10 +127,8 @@ function weightGradient(x: Tensor, g: Tensor, o: ConvAttributes): Tensor {
   return slice(slice(dw, 2, 0, kernel[0]), 3, 0, kernel[1]);
 }
 
-// The first axis under the name that it has in `like`.
-const reshapeRows = (x: Tensor, like: Tensor): Tensor =>
-  typeof like.shape[0] === 'number' ? reshape(x, [like.shape[0], ...(x.shape.slice(1) as number[])]) : x;
-
+// A convolution whose filters have a single 1 each lays the windows of x side by side, (N, C h w, P Q), and the product with g
+// sums over places. A few images at a time: all windows are h w times as large as the images.
 function windowsGradient(x: Tensor, g: Tensor, o: ConvAttributes): Tensor {
   const {
     kernel: [h, w],
@@ -150,17 +146,18 @@ function windowsGradient(x: Tensor, g: Tensor, o: ConvAttributes): Tensor {
     const rows = reshape(windows, [-1, G, perGroup, places]); // (n, G, C/G h w, PQ)
     return sum(matmul(reshape(slopes, [-1, G, M / G, places]), rows, { transB: true }), [0]); // (G, M/G, C/G h w)
   };
+  const shape = [M, channels / G, h, w];
   const N = x.shape[0]!;
-  const parts: Tensor[] = [];
-  if (typeof N === 'number') {
-    const most = Math.max(1, Math.floor(mostWindows / (channels * taps * places)), Math.ceil(N / 32));
-    const size = Math.ceil(N / Math.ceil(N / most));
-    if (size < N)
-      for (let n = 0; n < N; n += size)
-        parts.push(part(slice(x, 0, n, Math.min(N, n + size)), slice(g, 0, n, Math.min(N, n + size))));
-  }
-  const dw = parts.length ? parts.reduce((a, b) => add(a, b)) : part(x, g);
-  return reshape(dw, [M, channels / G, h, w]);
+  if (typeof N !== 'number') return reshape(part(x, g), shape);
+  const most = Math.max(1, Math.floor(mostWindows / (channels * taps * places)), Math.ceil(N / 32));
+  const size = Math.ceil(N / Math.ceil(N / most));
+  if (size === N) return reshape(part(x, g), shape);
+  const some = (t: Tensor, i: number): Tensor => slice(t, 0, i * size, Math.min(N, (i + 1) * size));
+  const parts = Array.from({ length: Math.ceil(N / size) }, (_, i) => part(some(x, i), some(g, i)));
+  return reshape(
+    parts.reduce((sum, one) => add(sum, one)),
+    shape,
+  );
 }
 
 interface TransposeAttributes extends ConvAttributes {

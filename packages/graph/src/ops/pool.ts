@@ -31,13 +31,7 @@ const MaxPool: Op<Window> = {
   name: 'MaxPool',
   infer: ([x], o) => [pooled('maxPool2d', x!, o)],
   onnx: windowAttributes,
-  grad: ([g], [x], _y, o) => {
-    const index = applyAll(MaxPoolIndices, [x!], o)[1]!;
-    const apart = [0, 1].every((i) => o.kernel[i]! <= o.stride[i]! && o.dilation[i] === 1);
-    if (apart) return [apply(MaxUnpool, [g!, index, shapeOf(x!)], { ...o, to: x!.shape })];
-    const flat = scatterAddElements(reshape(zerosLike(x!), [-1]), reshape(index, [-1]), reshape(g!, [-1]), 0);
-    return [reshapeLike(flat, x!)];
-  },
+  grad: ([g], [x], _y, o) => [backToLargest(g!, x!, applyAll(MaxPoolIndices, [x!], o)[1]!, o)],
 };
 // The second output numbers each window's largest value, the first where several tie, in the flattened image stack. Only
 // the backward pass asks for it: with it the engine pools several times as slowly.
@@ -48,7 +42,15 @@ const MaxPoolIndices: Op<Window> = {
     return [shape, { shape, dtype: 'int64' }];
   },
   onnx: windowAttributes,
+  grad: ([g], [x], [, index], o) => [g ? backToLargest(g, x!, index!, o) : null],
 };
+// Each window's gradient goes to where its largest value stood; those of windows that overlap add up.
+function backToLargest(g: Tensor, x: Tensor, index: Tensor, o: Window): Tensor {
+  const apart = [0, 1].every((i) => o.kernel[i]! <= o.stride[i]! && o.dilation[i] === 1);
+  if (apart) return apply(MaxUnpool, [g, index, shapeOf(x)], { ...o, to: x.shape });
+  const flat = scatterAddElements(reshape(zerosLike(x), [-1]), reshape(index, [-1]), reshape(g, [-1]), 0);
+  return reshapeLike(flat, x);
+}
 // Puts every value where its index says, zeros elsewhere; right only where no two indices are the same.
 const MaxUnpool: Op<Window & { to: Shape }> = {
   name: 'MaxUnpool',
@@ -68,15 +70,6 @@ export function maxPool2d(x: Tensor, kernel: Pair, o: WindowOptions = {}): Tenso
   return apply(MaxPool, [x], windowOf('maxPool2d', kernel, { stride: kernel, ...o }));
 }
 
-// With both outputs in use; the second as the engine numbers it.
-const MaxPoolBoth: Op<Window> = {
-  ...MaxPoolIndices,
-  grad: ([g], [x], [, index]) => {
-    if (!g) return [null];
-    const flat = scatterAddElements(reshape(zerosLike(x!), [-1]), reshape(index!, [-1]), reshape(g, [-1]), 0);
-    return [reshapeLike(flat, x!)];
-  },
-};
 /**
  * {@link maxPool2d}, and int64 `indices` of the same shape: where in its plane (H, W) each value stood, counted row by row, as
  * PyTorch's `return_indices`. Height and width of the image have to be known.
@@ -87,7 +80,7 @@ export function maxPool2dWithIndices(
   o: WindowOptions = {},
 ): { readonly values: Tensor; readonly indices: Tensor } {
   const what = 'maxPool2dWithIndices';
-  const [values, index] = applyAll(MaxPoolBoth, [x], windowOf(what, kernel, { stride: kernel, ...o }));
+  const [values, index] = applyAll(MaxPoolIndices, [x], windowOf(what, kernel, { stride: kernel, ...o }));
   const plane = int64(planeOf(what, x));
   return { values: values!, indices: sub(index!, mul(div(index!, plane), plane)) };
 }

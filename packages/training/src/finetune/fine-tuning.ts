@@ -1,5 +1,4 @@
 // Fine-tuning: a model that was trained before goes on with a task of its own, all of it or a part.
-import { createHash } from 'node:crypto';
 import { initialize, parameters, type Network } from '@brickwork/nn';
 import { hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
 import { adaptNetwork, type AdapterConfig, type Model } from '@brickwork/transformer';
@@ -18,6 +17,7 @@ import type { TrainData } from '../train-data.ts';
 import { thawing, thawStages, type Thawing } from './gradual.ts';
 import { trainedParameters, type Method } from './methods.ts';
 import { tuningMemory } from './tuning-memory.ts';
+import { fingerprint } from '../fingerprint.ts';
 
 /** How a model is fine-tuned. Unless given, weights decay by 0.01, and AdamW's betas are 0.9 and 0.999. */
 export interface FineTuneOptions extends TrainOptions, OptimizerOptions {
@@ -207,9 +207,3 @@ export class FineTuning {
 
 const tensorOf = ({ data, shape }: { data: Float32Array; shape: readonly number[] }): HostTensor =>
   hostTensor(data, shape);
-
-function fingerprint(tensors: ReadonlyMap<string, HostTensor>): string {
-  const hash = createHash('sha256');
-  for (const [name, { data }] of tensors) hash.update(`/${name}/`).update(data);
-  return hash.digest('hex');
-}

@@ -8,6 +8,7 @@ import { checkMix, mixBatch, type MixOptions } from '../transforms/mixup.ts';
 import { checkTransforms, type Transform } from '../transforms/transform.ts';
 import { ImageCrew } from './image-crew.ts';
 import type { ImageSet } from './image-set.ts';
+import { inOrder } from './in-order.ts';
 import { imageSeed, type ImageAnswer, type Preparation } from './read-image.ts';
 
 /** How images become batches. */
@@ -44,7 +45,7 @@ export interface ImageBatchesOptions {
   readonly maxPixels?: number;
 }
 
-/** Batches of images; close them to end their threads. */
+/** Batches of images. Training closes them; who asks for batches otherwise does it to end their threads. */
 export interface ImageBatches extends TrainData<NamedBatch> {
   /** Batches in which every image comes once. */
   readonly perEpoch: number;
@@ -156,23 +157,11 @@ export function imageBatches(set: ImageSet, o: ImageBatchesOptions): ImageBatche
     async *validation() {
       if (!validation) return;
       evaluating ??= open(validation, { ...base, transforms: evaluation });
-      const whenDone: Promise<{ answer: ImageAnswer; indices: number[] }>[] = [];
-      const from = evaluating;
-      const request = (first: number): Promise<{ answer: ImageAnswer; indices: number[] }> => {
-        const indices = Array.from({ length: Math.min(B, validation.count - first) }, (_, k) => first + k);
-        const answer = from.prepare({ indices, seeds: indices.map((i) => imageSeed(0, 0, i)) });
-        const both = answer.then((found) => ({ answer: found, indices }));
-        both.catch(() => {});
-        return both;
-      };
-      let asked = 0;
-      while (asked < validation.count || whenDone.length) {
-        for (; asked < validation.count && whenDone.length <= ahead; asked += B) whenDone.push(request(asked));
-        const { answer, indices } = await whenDone.shift()!;
-        const { images, used } = leaveOutBroken(indices, answer, onBroken);
-        if (!images) continue;
-        yield { batch: { ...named(validation, images, used), ...o.inputs?.(used, random(0)) }, count: used.length };
-      }
+      for await (const { images, indices } of inOrder(validation, evaluating, { batchSize: B, ahead, onBroken }))
+        yield {
+          batch: { ...named(validation, images, indices), ...o.inputs?.(indices, random(0)) },
+          count: indices.length,
+        };
     },
     async close() {
       ready.clear();
@@ -227,21 +216,4 @@ async function replaceBroken(
     }
   }
   return { images: hostTensor(values, [wanted.length, ...shape!]), used };
-}
-
-/** Images of an answer without those that are broken; null where none is left. @throws where nobody hears of broken ones. */
-export function leaveOutBroken(
-  indices: readonly number[],
-  { values, shape, broken }: ImageAnswer,
-  onBroken?: (message: string) => void,
-): { images: HostTensor | null; used: number[] } {
-  if (broken.length && !onBroken) throw new Error(broken[0]!.message);
-  for (const { message } of broken) onBroken!(message);
-  const lost = new Set(broken.map(({ at }) => at));
-  const kept = indices.map((_, k) => k).filter((k) => !lost.has(k));
-  if (!kept.length || !shape) return { images: null, used: [] };
-  const size = shape[0] * shape[1] * shape[2];
-  const own = broken.length ? new Float32Array(kept.length * size) : values;
-  if (broken.length) kept.forEach((k, to) => own.set(values.subarray(k * size, (k + 1) * size), to * size));
-  return { images: hostTensor(own, [kept.length, ...shape]), used: kept.map((k) => indices[k]!) };
 }

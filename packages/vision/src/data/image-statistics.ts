@@ -67,39 +67,17 @@ export async function imageStatistics(set: ImageSet, o: ImageStatisticsOptions =
     mean,
     std: covariance.map((row, c) => Math.sqrt(Math.max(0, row[c]!))),
     meanImage,
-    colors: C === 3 ? directions(covariance) : null,
+    colors: C === 3 ? await directions(covariance) : null,
   };
 }
 
-// The directions of a covariance matrix by Jacobi's rotations, that of most variation first. What `lighting` multiplies by
-// 0.1 is the deviation along each: on the variances themselves the paper's 0.1 would be far too much or too little.
-function directions(matrix: readonly (readonly number[])[]): ColorDirections {
-  const a = matrix.map((row) => [...row]);
-  const n = a.length;
-  const v = a.map((_, i) => a.map((__, j) => Number(i === j)));
-  for (let sweep = 0; sweep < 50; sweep++)
-    for (let p = 0; p < n; p++)
-      for (let q = p + 1; q < n; q++) {
-        if (Math.abs(a[p]![q]!) < 1e-15) continue;
-        const angle = 0.5 * Math.atan2(2 * a[p]![q]!, a[q]![q]! - a[p]![p]!);
-        const [c, s] = [Math.cos(angle), Math.sin(angle)];
-        for (let k = 0; k < n; k++) {
-          const [x, y] = [a[k]![p]!, a[k]![q]!];
-          a[k]![p] = c * x - s * y;
-          a[k]![q] = s * x + c * y;
-        }
-        for (let k = 0; k < n; k++) {
-          const [x, y] = [a[p]![k]!, a[q]![k]!];
-          a[p]![k] = c * x - s * y;
-          a[q]![k] = s * x + c * y;
-          const [e, f] = [v[k]![p]!, v[k]![q]!];
-          v[k]![p] = c * e - s * f;
-          v[k]![q] = s * e + c * f;
-        }
-      }
-  const order = a.map((_, i) => i).toSorted((i, j) => a[j]![j]! - a[i]![i]!);
+// The directions of a covariance matrix, that of most variation first. What `lighting` multiplies by 0.1 is the deviation along
+// each: on the variances themselves the paper's 0.1 would be far too much or too little.
+async function directions(covariance: number[][]): Promise<ColorDirections> {
+  const { PCA } = await import('ml-pca');
+  const pca = new PCA(covariance, { isCovarianceMatrix: true });
   return {
-    eigenvalues: order.map((i) => Math.sqrt(Math.max(0, a[i]![i]!))),
-    eigenvectors: v.map((row) => order.map((i) => row[i]!)),
+    eigenvalues: pca.getEigenvalues().map((value) => Math.sqrt(Math.max(0, value))),
+    eigenvectors: pca.getEigenvectors().to2DArray(),
   };
 }

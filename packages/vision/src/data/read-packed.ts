@@ -1,7 +1,8 @@
 // Files of many images: what is common to the ways in which they are stored.
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { fileSize } from '../images/file-size.ts';
 
 const unzip = promisify(gunzip);
 /** The most that a file of images may hold, 2 GiB: a larger one isn't read, and a compressed one not unpacked. */
@@ -9,12 +10,8 @@ const mostBytes = 2 ** 31;
 
 /** A file's bytes, unpacked where it is gzip. @throws where it is missing, or larger than is read here. */
 export async function readBytes(path: string): Promise<Uint8Array> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`${path}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`, { cause: error });
-  });
-  if (!found.isFile()) throw new Error(`${path}: it is no file`);
-  if (found.size > mostBytes)
-    throw new Error(`${path}: ${found.size} bytes are more than ${mostBytes}; split the file`);
+  const size = await fileSize(path, 'a file of images');
+  if (size > mostBytes) throw new Error(`${path}: ${size} bytes are more than ${mostBytes}; split the file`);
   const bytes = await readFile(path);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {

@@ -164,14 +164,16 @@ export function checkPixels(pixels: HostTensor): void {
   if (wrong >= 0) throw new Error(`the pixels have ${String(pixels.data[wrong])} at ${wrong}; needs finite numbers`);
 }
 
-function softmax(logits: Float32Array): Float32Array {
+/** Probabilities of logits. */
+export function softmax(logits: Float32Array): Float32Array {
   const most = Math.max(...logits);
   const terms = Float64Array.from(logits, (x) => Math.exp(x - most));
   const total = terms.reduce((a, b) => a + b, 0);
   return Float32Array.from(terms, (x) => x / total);
 }
 
-function largest(logits: Float32Array): number {
+/** Where the largest stands, the first of several. */
+export function largest(logits: Float32Array): number {
   let best = 0;
   for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i;
   return best;

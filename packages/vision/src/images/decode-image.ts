@@ -1,6 +1,7 @@
 // Pictures from files and bytes: JPEG, PNG, WebP, GIF, TIFF and AVIF, as people see them.
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { Metadata } from 'sharp';
+import { fileSize } from './file-size.ts';
 import { pixels, type Pixels } from './pixels.ts';
 import { sharp } from './sharp.ts';
 
@@ -96,7 +97,7 @@ function formatOf(bytes: Uint8Array): string | null {
 
 // The file's or the caller's bytes, which begin as a picture does.
 async function bytesOf(source: string | Uint8Array, name: string): Promise<Uint8Array> {
-  const size = typeof source === 'string' ? await sizeOf(source, name) : source.byteLength;
+  const size = typeof source === 'string' ? await fileSize(source, 'a picture', name) : source.byteLength;
   if (!size) throw new Error(`${name}: it is empty; needs a picture`);
   if (size > mostBytes)
     throw new Error(`${name}: ${size} bytes are more than ${mostBytes}, the most that a picture may have`);
@@ -119,15 +120,6 @@ async function header(
   } catch (error) {
     throw broken(name, error);
   }
-}
-
-async function sizeOf(path: string, name: string): Promise<number> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`${name}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`, { cause: error });
-  });
-  if (!found.isFile())
-    throw new Error(`${name}: it is a ${found.isDirectory() ? 'folder' : 'device'}; needs a picture`);
-  return found.size;
 }
 
 const nameOf = (source: string | Uint8Array): string => (typeof source === 'string' ? source : 'the image');

@@ -1,10 +1,10 @@
 // How well a classifier names the images of a set.
 import { hostTensor, type HostTensor } from '@brickwork/runtime';
 import { accuracy, confusionMatrix, topKAccuracy, type ConfusionMatrix } from '@brickwork/training';
-import { leaveOutBroken } from '../data/image-batches.ts';
 import { ImageCrew } from '../data/image-crew.ts';
 import { itemName, type ImageSet } from '../data/image-set.ts';
-import { imageSeed, readImage } from '../data/read-image.ts';
+import { inOrder, type ReadImages } from '../data/in-order.ts';
+import { readImage } from '../data/read-image.ts';
 import type { ImageClassifier } from '../explain/image-classifier.ts';
 import { checkNormalization, imagesTensor, type Normalization } from '../images/normalize.ts';
 import { random } from '@brickwork/nn';
@@ -29,14 +29,6 @@ export interface ReadImagesOptions {
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
-/** Some images of a set, ready for the network. */
-export interface ReadImages {
-  /** (B, C, H, W). */
-  readonly images: HostTensor;
-  /** Their numbers in the set. */
-  readonly indices: readonly number[];
-}
-
 /**
  * All images of a set, in order, in batches.
  *
@@ -49,22 +41,7 @@ export async function* readImages(set: ImageSet, o: ReadImagesOptions = {}): Asy
   checkNormalization(normalization, channels);
   const crew = new ImageCrew(set, { transforms, normalization, channels }, set.count > B ? workers : 0);
   try {
-    const ask = (first: number): { indices: number[]; answer: ReturnType<ImageCrew['prepare']> } => {
-      const indices = Array.from({ length: Math.min(B, set.count - first) }, (_, k) => first + k);
-      const answer = crew.prepare({ indices, seeds: indices.map((i) => imageSeed(0, 0, i)) });
-      answer.catch(() => {});
-      return { indices, answer };
-    };
-    let next = set.count ? ask(0) : null;
-    for (let done = 0; next;) {
-      signal?.throwIfAborted();
-      const { indices, answer } = next;
-      next = done + B < set.count ? ask(done + B) : null;
-      const { images, used } = leaveOutBroken(indices, await answer, o.onBroken);
-      if (images) yield { images, indices: used };
-      done += indices.length;
-      o.onProgress?.({ done, total: set.count });
-    }
+    yield* inOrder(set, crew, { batchSize: B, ahead: 1, signal, onBroken: o.onBroken, onProgress: o.onProgress });
   } finally {
     await crew.close();
   }

@@ -1,7 +1,7 @@
 // What batches have besides images: noise that hides patches or draws numbers, and the texts that belong to images.
 import type { Network, Random } from '@brickwork/nn';
 import { hostTensor } from '@brickwork/runtime';
-import type { NamedBatch } from '@brickwork/training';
+import { padded, type NamedBatch } from '@brickwork/training';
 import type { Tokenizer } from '@brickwork/tokenizer';
 import type { ImageBatchesOptions } from '../data/image-batches.ts';
 
@@ -38,21 +38,31 @@ export interface TextInputsOptions {
  * @throws where an image has no text.
  */
 export function textInputs(tokenizer: Tokenizer, { texts, maxLength }: TextInputsOptions): ExtraInputs {
-  const known = new Map<number, ArrayLike<number>>();
-  return (indices) => {
-    const ids = new BigInt64Array(indices.length * maxLength);
-    const mask = new BigInt64Array(indices.length * maxLength);
-    indices.forEach((i, row) => {
-      const text = texts[i];
-      if (text === undefined) throw new Error(`texts: there is none for image ${i}; there are ${texts.length}`);
-      const own = known.get(i) ?? tokenizer.encode(text, { maxLength }).ids;
-      known.set(i, own);
-      Array.from(own).forEach((id, t) => {
-        ids[row * maxLength + t] = BigInt(id);
-        mask[row * maxLength + t] = 1n;
-      });
-    });
-    const shape = [indices.length, maxLength];
-    return { input_ids: hostTensor(ids, shape), attention_mask: hostTensor(mask, shape) };
+  const known = new Map<number, readonly number[]>();
+  return (indices) =>
+    paddedTexts(
+      indices.map((i) => {
+        const text = texts[i];
+        if (text === undefined) throw new Error(`texts: there is none for image ${i}; there are ${texts.length}`);
+        const ids = known.get(i) ?? tokenizer.encode(text, { maxLength }).ids;
+        known.set(i, ids);
+        return ids;
+      }),
+      maxLength,
+    );
+}
+
+/** Ids of texts as `input_ids` and `attention_mask` (B, length), filled up on the right; `length` is the longest unless given. */
+export function paddedTexts(rows: readonly (readonly number[])[], length?: number): NamedBatch {
+  const o = { value: 0, multiple: length ?? 1, ...(length !== undefined && { limit: length }) };
+  return {
+    input_ids: padded(
+      rows.map((row) => Int32Array.from(row)),
+      o,
+    ),
+    attention_mask: padded(
+      rows.map((row) => new Int32Array(row.length).fill(1)),
+      o,
+    ),
   };
 }

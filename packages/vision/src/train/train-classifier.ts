@@ -19,8 +19,10 @@ export interface TrainClassifierOptions
   extends
     Omit<TrainNetworkOptions, 'steps' | 'trains' | 'objective'>,
     Omit<ImageBatchesOptions, 'validation' | 'views' | 'inputs'> {
-  /** Times that every image is seen. */
-  readonly epochs: number;
+  /** Times that every image is seen; needed where `steps` isn't given. */
+  readonly epochs?: number;
+  /** Updates, in place of epochs. */
+  readonly steps?: number;
   /** How much of the network learns; `all` unless given. */
   readonly layers?: TransferSize;
   /** Share of the target that is spread over all classes; 0 unless given. */
@@ -49,8 +51,8 @@ export function trainClassifier(
   { train, validation = null }: { readonly train: ImageSet; readonly validation?: ImageSet | null },
   o: TrainClassifierOptions,
 ): ClassifierTraining {
-  const { epochs, layers = 'all', labelSmoothing = 0 } = o;
-  if (!(epochs > 0 && Number.isFinite(epochs)))
+  const { epochs = NaN, layers = 'all', labelSmoothing = 0 } = o;
+  if (o.steps === undefined && !(epochs > 0 && Number.isFinite(epochs)))
     throw new Error(`trainClassifier: epochs is ${epochs}; needs a number above 0`);
   if (!train.labels) throw new Error(`${train.name}: its images have no classes to learn`);
   const known = (network.config as { readonly labels?: { readonly count: number } }).labels?.count;
@@ -70,6 +72,10 @@ export function trainClassifier(
   let victim: ImageClassifier | null = null;
   const changed: TrainData<NamedBatch> = {
     validation: () => batches.validation(),
+    async close() {
+      await batches.close();
+      await victim?.dispose();
+    },
     async batch(number) {
       const made = await batches.batch(number);
       victim ??= new ImageClassifier({
@@ -88,31 +94,12 @@ export function trainClassifier(
   const training: NetworkTraining = trainNetwork(network, adversarial ? changed : batches, {
     evaluateEvery: stepsPerEpoch,
     ...omit(rest, ['transforms', 'evaluation', 'normalization', 'mix', 'onBroken', 'workers', 'ahead', 'maxPixels']),
-    steps: Math.max(1, Math.round(epochs * stepsPerEpoch)),
+    steps: o.steps ?? Math.max(1, Math.round(epochs * stepsPerEpoch)),
     trains: transferred(network, layers),
     objective: imageLoss({ labelSmoothing }),
     identity: { ...o.identity, ...batches.identity, labelSmoothing, ...(adversarial && { adversarial }) },
   });
-  return {
-    ...training,
-    batches,
-    stepsPerEpoch,
-    events: closing(training.events, async () => {
-      await batches.close();
-      await victim?.dispose();
-    }),
-  };
-}
-
-async function* closing<T>(
-  events: AsyncGenerator<T, void, void>,
-  close: () => Promise<void>,
-): AsyncGenerator<T, void, void> {
-  try {
-    yield* events;
-  } finally {
-    await close();
-  }
+  return { ...training, batches, stepsPerEpoch };
 }
 
 const pick = <T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> =>

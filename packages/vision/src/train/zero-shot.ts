@@ -2,9 +2,11 @@
 // section 3.1).
 import { evaluating } from '@brickwork/nn';
 import { input } from '@brickwork/graph';
-import { compile, hostTensor, type HostTensor, type Program } from '@brickwork/runtime';
+import { compile, type HostTensor, type Program } from '@brickwork/runtime';
 import type { Tokenizer } from '@brickwork/tokenizer';
 import type { Model } from '@brickwork/transformer';
+import { largest, softmax } from '../explain/image-classifier.ts';
+import { paddedTexts } from './extra-inputs.ts';
 
 /** What classes are called. */
 export interface ZeroShotOptions {
@@ -51,18 +53,7 @@ export class ZeroShotClassifier {
       if (!template.includes('{}')) throw new Error(`zero-shot: the template ${JSON.stringify(template)} has no {}`);
     const most = o.maxLength ?? network.longest?.['T'] ?? 77;
     const texts = classes.flatMap((name) => templates.map((template) => template.replace('{}', name)));
-    const rows = texts.map((text) => [...tokenizer.encode(text, { maxLength: most }).ids]);
-    const T = Math.max(...rows.map((row) => row.length));
-    const ids = new BigInt64Array(rows.length * T);
-    const mask = new BigInt64Array(rows.length * T);
-    rows.forEach((row, i) =>
-      row.forEach((id, t) => {
-        ids[i * T + t] = BigInt(id);
-        mask[i * T + t] = 1n;
-      }),
-    );
-    const shape = [rows.length, T];
-    const given = { input_ids: hostTensor(ids, shape), attention_mask: hostTensor(mask, shape) };
+    const given = paddedTexts(texts.map((text) => tokenizer.encode(text, { maxLength: most }).ids));
     const texted = await programOf(model, 'text_embeds');
     const { text_embeds: found } = await texted.run(given);
     await texted.dispose();
@@ -94,13 +85,8 @@ export class ZeroShotClassifier {
         return sum;
       }),
     );
-    const probabilities = similarities.map((row) => {
-      const most = Math.max(...row);
-      const terms = row.map((s) => Math.exp(this.#scale * (s - most)));
-      const total = terms.reduce((a, b) => a + b, 0);
-      return terms.map((t) => t / total);
-    });
-    return { similarities, probabilities, predicted: similarities.map((row) => row.indexOf(Math.max(...row))) };
+    const probabilities = similarities.map((row) => softmax(row.map((cosine) => this.#scale * cosine)));
+    return { similarities, probabilities, predicted: similarities.map(largest) };
   }
 
   /** Frees the engine's memory. */

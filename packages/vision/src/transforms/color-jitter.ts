@@ -1,7 +1,6 @@
 // Brightness, contrast, saturation and hue changed at random, in random order (Howard, 2013; torchvision's ColorJitter).
-import type { Random } from '@brickwork/nn';
 import { luma, pixels, type Pixels } from '../images/pixels.ts';
-import { clip8, firstOf, shareProblem } from './fields.ts';
+import { clip8, firstOf, shareProblem, shuffled } from './fields.ts';
 import type { TransformKind } from './transform.ts';
 
 /** Changes colours at random. */
@@ -48,15 +47,6 @@ export const colorJitter: TransformKind<ColorJitterTransform> = {
     return shuffled(changes, draw).reduce((x, change) => change(x), image);
   },
 };
-
-function shuffled<T>(values: readonly T[], draw: Random): T[] {
-  const out = [...values];
-  for (let i = out.length - 1; i > 0; i--) {
-    const j = draw.integer(i + 1);
-    [out[i], out[j]] = [out[j]!, out[i]!];
-  }
-  return out;
-}
 
 const each = (image: Pixels, f: (value: number, i: number) => number): Pixels => {
   const out = pixels(image.width, image.height, image.channels);

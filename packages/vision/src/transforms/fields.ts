@@ -1,4 +1,5 @@
-// What the fields of transforms may be.
+// What the fields of transforms may be, and what several of them do.
+import type { Random } from '@brickwork/nn';
 
 /** One size for both sides, or height and width. */
 export type SizeField = number | readonly [height: number, width: number];
@@ -30,6 +31,16 @@ export const rangeProblem = (
     : `${name} is ${JSON.stringify(value)}; needs two numbers, the smaller first${Number.isFinite(least) ? `, from ${least} on` : ''}${Number.isFinite(most) ? `, to ${most} at most` : ''}`;
 
 export const firstOf = (...problems: readonly (string | null)[]): string | null => problems.find(Boolean) ?? null;
+
+/** The values in random order (Fisher and Yates). */
+export function shuffled<T>(values: readonly T[], draw: Random): T[] {
+  const out = [...values];
+  for (let i = out.length - 1; i > 0; i--) {
+    const j = draw.integer(i + 1);
+    [out[i], out[j]] = [out[j]!, out[i]!];
+  }
+  return out;
+}
 
 /** A value of 8 bits. */
 export const clip8 = (x: number): number => (x <= 0 ? 0 : x >= 255 ? 255 : Math.round(x));

@@ -2,6 +2,7 @@
 import type { Random } from '@brickwork/nn';
 import { hostTensor } from '@brickwork/runtime';
 import type { NamedBatch } from '@brickwork/training';
+import { shuffled } from './fields.ts';
 
 /** How batches are mixed. */
 export interface MixOptions {
@@ -27,7 +28,10 @@ export function mixBatch(batch: NamedBatch, o: MixOptions, draw: Random): NamedB
   const { pixel_values: images, labels } = batch;
   if (!images || !labels) throw new Error('mix: the batch needs pixel_values and labels');
   const [B, C, H, W] = images.shape as [number, number, number, number];
-  const order = shuffledOrder(B, draw);
+  const order = shuffled(
+    Array.from({ length: B }, (_, i) => i),
+    draw,
+  );
   const share = beta(o.alpha ?? 1, draw);
   const from = images.data as Float32Array;
   const data = Float32Array.from(from);
@@ -58,15 +62,6 @@ export function mixBatch(batch: NamedBatch, o: MixOptions, draw: Random): NamedB
     other_labels: hostTensor(others, [B]),
     share: hostTensor(Float32Array.of(kept), []),
   };
-}
-
-function shuffledOrder(n: number, draw: Random): number[] {
-  const order = Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = draw.integer(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
 }
 
 // Of two Gamma numbers the first one's share; Beta(1, 1) is uniform.
