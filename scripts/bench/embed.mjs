@@ -16,10 +16,9 @@ import { initialize, random, evaluating, parameters } from '@brickwork/nn';
 import { input, toOnnx } from '@brickwork/graph';
 import { hostTensor, saveCheckpoint } from '@brickwork/runtime';
 import { architectures, buildNetwork } from '@brickwork/transformer';
+import { log, median, run } from './processes.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-const log = (line) => process.stderr.write(`${line}\n`);
 
 // A folder in the layout that both read: weights as safetensors and as ONNX.
 async function makeModel(folder) {
@@ -72,13 +71,6 @@ function transformersJs(folder) {
   return isThere(own) ? own : null;
 }
 
-function run(method, ...args) {
-  const child = here(method === 'transformers_js' ? 'embed-transformers-js.mjs' : 'embed-brickwork.mjs');
-  const r = spawnSync(process.execPath, [child, ...args, method], { encoding: 'utf8', maxBuffer: 1 << 28 });
-  if (r.status !== 0) throw new Error(`embed ${method} failed: ${r.stderr || r.error}`);
-  return JSON.parse(r.stdout.trim().split('\n').at(-1));
-}
-
 export default async function embed(argv) {
   const option = (name, standard) => (argv.includes(name) ? argv[argv.indexOf(name) + 1] : standard);
   const rounds = Number(option('--rounds', 3));
@@ -94,7 +86,8 @@ export default async function embed(argv) {
     const first = {};
     for (let round = 0; round < rounds; round++) {
       for (const method of methods) {
-        const { seconds, vectors } = run(method, folder, theirs ?? '');
+        const child = here(method === 'transformers_js' ? 'embed-transformers-js.mjs' : 'embed-brickwork.mjs');
+        const { seconds, vectors } = run(process.execPath, [child, folder, theirs ?? '', method]);
         rates[method].push(count / seconds);
         first[method] = vectors;
       }

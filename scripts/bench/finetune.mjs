@@ -1,28 +1,18 @@
 // npm run bench -- finetune [--json] [--rounds N]: step time and peak memory of LoRA (rank 8 on attention's projections)
 // beside full fine-tuning, at GPT-2's size with batches of 4 x 128 tokens. Each runs in processes of its own, in turn;
 // medians over all rounds are compared.
-import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { median, run } from './processes.mjs';
 
 const child = fileURLToPath(new URL('finetune-brickwork.mjs', import.meta.url));
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-
-function run(method, steps, warmup) {
-  const r = spawnSync(process.execPath, [child, method, String(steps), String(warmup)], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-  });
-  if (r.status !== 0) throw new Error(`finetune ${method} failed: ${r.stderr || r.error}`);
-  return JSON.parse(r.stdout.trim().split('\n').at(-1));
-}
 
 export default function finetune(argv) {
   const rounds = argv.includes('--rounds') ? Number(argv[argv.indexOf('--rounds') + 1]) : 3;
   const found = { full: { times: [], peak: 0 }, lora: { times: [], peak: 0 } };
   for (let round = 0; round < rounds; round++) {
     for (const method of Object.keys(found)) {
-      const { times, peak } = run(method, 5, 3);
+      const { times, peak } = run(process.execPath, [child, method, '5', '3']);
       found[method].times.push(...times);
       found[method].peak = Math.max(found[method].peak, peak);
     }

@@ -1,11 +1,10 @@
 // npm run bench -- memory [--json]: the peak memory of fine-tuning, measured, beside what was estimated before the run, with
 // and without activation checkpointing. Each case runs in a process of its own.
-import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { median, run } from './processes.mjs';
 
 const child = fileURLToPath(new URL('memory-brickwork.mjs', import.meta.url));
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 const cases = [
   { layers: 24, C: 64, B: 1, T: 8, V: 2000 },
   { layers: 8, C: 256, B: 4, T: 256, V: 2000 },
@@ -19,11 +18,10 @@ export default function memory(argv) {
   for (const size of cases)
     for (const method of ['full', 'lora'])
       for (const recompute of [false, true]) {
-        const r = spawnSync(process.execPath, [child, JSON.stringify({ ...size, method, recompute })], {
-          encoding: 'utf8',
-        });
-        if (r.status !== 0) throw new Error(`memory ${method} failed: ${r.stderr || r.error}`);
-        const { times, estimate, peak } = JSON.parse(r.stdout.trim().split('\n').at(-1));
+        const { times, estimate, peak } = run(process.execPath, [
+          child,
+          JSON.stringify({ ...size, method, recompute }),
+        ]);
         const { layers, C, B, T } = size;
         const name = `${method}${recompute ? ', checkpointed' : ''}: ${layers} layers, C=${C}, B=${B}, T=${T}`;
         const mb = (bytes) => Math.round(bytes / 2 ** 20);

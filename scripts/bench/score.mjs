@@ -7,8 +7,8 @@ import { input, matmul, softmax, gatherElements, log, unsqueeze } from '@brickwo
 import { random } from '@brickwork/nn';
 import { compile, hostTensor } from '@brickwork/runtime';
 import { AutoModel, labelledLogProbs } from '@brickwork/transformer';
+import { median } from './processes.mjs';
 
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 const note = (line) => process.stderr.write(`${line}\n`);
 
 // ln softmax(row)[label] of each row, as one writes it in JavaScript.

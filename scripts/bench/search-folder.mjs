@@ -8,9 +8,9 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { SentenceEncoder, VectorIndex } from '@brickwork/embedding';
 import { random } from '@brickwork/nn';
+import { median } from './processes.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 export default async function searchFolder(argv) {
   const option = (name, standard) => (argv.includes(name) ? argv[argv.indexOf(name) + 1] : standard);

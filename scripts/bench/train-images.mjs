@@ -3,12 +3,12 @@
 // rounds are compared. PyTorch runs with both memory formats once, then with its faster.
 //
 // --waiting: how long training waits for images that other threads decode and augment (pictures of 64 by 64 pixels as PNG).
-import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { log, median, pythonWith, run } from './processes.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const sizes = {
@@ -16,21 +16,13 @@ const sizes = {
   resnet20: { network: 'resnet20', B: 64, side: 32, classes: 10, steps: 15, warmup: 4 },
   alexnet: { network: 'alexnet', B: 16, side: 224, classes: 1000, steps: 5, warmup: 3 },
 };
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-const log = (line) => process.stderr.write(`${line}\n`);
-
-function run(command, args) {
-  const r = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
-  if (r.status !== 0) throw new Error(`${command} ${args[0]} failed: ${r.stderr || r.error}`);
-  return JSON.parse(r.stdout.trim().split('\n').at(-1));
-}
 
 export default async function trainImages(argv) {
   if (argv.includes('--waiting')) return waiting(argv);
   const option = (name, standard) => (argv.includes(name) ? argv[argv.indexOf(name) + 1] : standard);
   const rounds = Number(option('--rounds', '5'));
   const only = option('--size', null);
-  const python = ['/usr/bin/python3', 'python3'].find((p) => spawnSync(p, ['-c', 'import torch']).status === 0);
+  const python = pythonWith('torch');
   const results = [];
   for (const [name, { steps, warmup, ...size }] of Object.entries(sizes)) {
     if (only && only !== name) continue;

@@ -1,9 +1,11 @@
 // npm run bench -- train [--json] [--rounds N] [--size NAME]: time of a whole training step beside PyTorch's, at three
 // sizes of GPT. Both run in processes of their own, in turn; the medians over all rounds are compared. PyTorch runs with
 // each of OpenBLAS's core types once, then with its fastest.
-import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { log, median, pythonWith, run } from './processes.mjs';
+
+const python = pythonWith('torch');
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 export const sizes = {
@@ -11,15 +13,6 @@ export const sizes = {
   medium: { layers: 6, C: 384, heads: 6, V: 65, block: 256, B: 8, T: 256, steps: 6, warmup: 3 },
   gpt2: { layers: 12, C: 768, heads: 12, V: 50257, block: 1024, B: 4, T: 64, steps: 4, warmup: 3 },
 };
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-
-function run(command, args, env = {}) {
-  const r = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, ...env }, maxBuffer: 1 << 26 });
-  if (r.status !== 0) throw new Error(`${command} ${args[0]} failed: ${r.stderr || r.error}`);
-  return JSON.parse(r.stdout.trim().split('\n').at(-1));
-}
-const python = ['/usr/bin/python3', 'python3'].find((p) => spawnSync(p, ['-c', 'import torch']).status === 0);
-const log = (line) => process.stderr.write(`${line}\n`);
 
 function fastest(size) {
   const trials = ['', 'SkylakeX', 'Cooperlake', 'Haswell', 'Zen'].flatMap((core) =>

@@ -4,7 +4,6 @@
 // people's scores of word pairs is shown.
 //
 // The corpus is ../shared/data's novels, or the texts named behind --text.
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,16 +12,9 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { evaluateWordPairs, readWordPairs, readWordVectors, wordTokens } from '@brickwork/embedding';
+import { log, median, pythonWith, run } from './processes.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-const log = (line) => process.stderr.write(`${line}\n`);
-
-function run(command, args) {
-  const r = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
-  if (r.status !== 0) throw new Error(`${command} ${args[0]} failed: ${r.stderr || r.error}`);
-  return JSON.parse(r.stdout.trim().split('\n').at(-1));
-}
 
 export default async function words(argv) {
   const option = (name, standard) => (argv.includes(name) ? argv[argv.indexOf(name) + 1] : standard);
@@ -37,7 +29,7 @@ export default async function words(argv) {
   );
   const files = option('--text', null)?.split(',') ?? novels;
   if (!files.length) throw new Error('bench words: no texts; needs --text FILE,FILE');
-  const python = ['/usr/bin/python3', 'python3'].find((p) => spawnSync(p, ['-c', 'import gensim']).status === 0);
+  const python = pythonWith('gensim');
   if (!python) log('gensim is not there (apt install python3-gensim): Brickwork alone is measured');
   const folder = await mkdtemp(join(tmpdir(), 'brickwork-words-'));
   try {

@@ -166,6 +166,15 @@ describe('lm vision train', () => {
     }
   }, 60_000);
 
+  test('of several batches in an update it still makes as many updates as were asked for', async () => {
+    const { code, stdout } = await lm([
+      ...['vision', 'train', '-d', at('bars'), '-o', at('accumulated'), '--size', '8', '--max-steps', '5', '--json'],
+      ...['--gradient-accumulation-steps', '3', ...small],
+    ]);
+    const events = jsonLines(stdout) as { type: string; step: number }[];
+    expect([code, events.filter(({ type }) => type === 'step').length]).toEqual([0, 5]);
+  });
+
   test('what makes no sense is said, before any work', async () => {
     const bad = async (args: string[], expected: string): Promise<void> => {
       const { code, stderr } = await lm(['vision', 'train', '-o', at('bad'), ...args]);
@@ -288,6 +297,13 @@ describe('with the digits that ship', () => {
     // Classes of another model's are no digits.
     const other = await lm(['vision', 'attack', '-d', at('bars'), '-e', '0.1']);
     expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('its class lying is not among 0, 1')]);
+    // What can't be read is named and left out, here too.
+    mkdirSync(at('some', 'lying'), { recursive: true });
+    writeFileSync(at('some', 'lying', 'broken.png'), 'text');
+    writeFileSync(at('some', 'lying', 'whole.png'), readFileSync(at('bars', 'lying', '0.png')));
+    const some = await lm(['vision', 'attack', '-m', at('model'), '-d', at('some'), '--skip-broken', '--json']);
+    expect([some.code, some.stderr]).toEqual([0, expect.stringContaining('broken.png: it is no picture')]);
+    expect(jsonLines(some.stdout)).toMatchObject([{ pictures: 1 }]);
     const set = await lm([
       'vision',
       'attack',

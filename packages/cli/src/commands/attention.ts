@@ -5,6 +5,7 @@ import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
 import { modelFlags, modelPath, type ModelArgs } from '../lib/open-model.ts';
 import { table } from '../lib/table.ts';
+import { writeDrawing } from '../lib/write-drawing.ts';
 
 interface Args extends EngineArgs, ModelArgs {
   readonly text: string;
@@ -61,12 +62,7 @@ export const attention: Command<Args> = {
           `--head is ${head}; layer ${maps.layer} has ${maps.heads.length} heads: 0 to ${maps.heads.length - 1}`,
         );
       if (output !== undefined) {
-        const [{ toPng }, { writeFileAtomic }] = await Promise.all([
-          import('@brickwork/training'),
-          import('@brickwork/runtime'),
-        ]);
-        const svg = attentionPicture(maps, { head, ...(a.title !== undefined && { title: a.title }) });
-        await writeFileAtomic(output, /\.png$/i.test(output) ? await toPng(svg) : svg);
+        await writeDrawing(output, attentionPicture(maps, { head, ...(a.title !== undefined && { title: a.title }) }));
         io.note(
           `layer ${maps.layer} of ${maps.layers}, ${maps.heads.length} heads, ${maps.tokens.length} tokens: ${output}`,
         );

@@ -10,6 +10,7 @@ import { labelledTexts, type LabelledArgs } from '../lib/labelled-texts.ts';
 import { openClassifier, type ClassifierArgs } from '../lib/open-classifier.ts';
 import { count, ProgressLine } from '../lib/progress.ts';
 import { readLines, readTexts, type TextArgs } from '../lib/read-texts.ts';
+import { writeDrawing } from '../lib/write-drawing.ts';
 
 interface Args extends ClassifierArgs, TextArgs, LabelledArgs {
   readonly data?: readonly string[];
@@ -173,10 +174,6 @@ async function writeFiles(
 }
 
 async function draw(path: string, matrix: readonly Float64Array[], labels: readonly string[]): Promise<void> {
-  const [{ confusionPicture, toPng }, { writeFileAtomic }] = await Promise.all([
-    import('@brickwork/training'),
-    import('@brickwork/runtime'),
-  ]);
-  const svg = confusionPicture(matrix, labels);
-  await writeFileAtomic(path, /\.png$/i.test(path) ? await toPng(svg) : svg);
+  const { confusionPicture } = await import('@brickwork/training');
+  await writeDrawing(path, confusionPicture(matrix, labels));
 }

@@ -1,7 +1,6 @@
 // lm pretrain: trains a model on texts, from nothing or from a checkpoint: a GPT on text files unless told otherwise.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import process from 'node:process';
 import type { HostTensor } from '@brickwork/runtime';
 import type { PretrainOptions } from '@brickwork/training';
 import type { CausalLM, Config } from '@brickwork/transformer';
@@ -15,9 +14,10 @@ import { goesByExamples, pretrainExamples } from '../lib/pretrain-examples.ts';
 import { optimizerOptions, scheduleOf } from '../lib/optimizer-flags.ts';
 import { checkPretrainArgs, pretrainFlags, type PretrainArgs } from '../lib/pretrain-flags.ts';
 import { learnTokenizer, openSource, type Source } from '../lib/pretrain-source.ts';
-import { bytes, count, memoryText, ProgressLine } from '../lib/progress.ts';
+import { count, memoryText, ProgressLine } from '../lib/progress.ts';
 import { runOutput, type RunOutput } from '../lib/run-output.ts';
 import { sizeOfFiles } from '../lib/text-files.ts';
+import { tellRun } from '../lib/tell-run.ts';
 
 type Args = PretrainArgs & ObjectiveArgs & { readonly config?: string };
 const allFlags = { ...pretrainFlags, ...objectiveFlags };
@@ -147,26 +147,22 @@ async function train(
   { config, files }: Source,
   { model, weights: first, generationConfig }: Start,
   data: Dataset,
-  { out, run }: RunOutput,
+  output: RunOutput,
   signal: AbortSignal,
   io: Io,
 ): Promise<void> {
+  const { out, run } = output;
   const [training, { readSafetensors, saveCheckpoint }] = await Promise.all([
     import('@brickwork/training'),
     import('@brickwork/runtime'),
   ]);
-  const tell = async (event: object): Promise<void> => (a.json ? await io.writeJson(event) : undefined);
+  const { tell, note, other, end } = await tellRun(io, { steps: a.maxSteps, json: a.json, output });
   const save = async (step: number, tensors: Parameters<typeof saveCheckpoint>[1]['tensors']): Promise<void> => {
     await saveCheckpoint(out, { config, tensors, generationConfig, files });
     await tell({ type: 'saved', step, path: out });
   };
   const heldOut = data.validation.length;
   const keepsBest = a.keepBest && heldOut > 0;
-  const line = training.progressLine({ steps: a.maxSteps, stream: io.stderr });
-  const note = (text: string): void => {
-    line.clear();
-    io.note(text);
-  };
   const options: PretrainOptions = {
     length: a.context,
     ...(first && { weights: first }),
@@ -212,33 +208,18 @@ async function train(
       continue;
     }
     if (event.type === 'end') {
-      if (event.aborted) {
-        await tell(event);
-        note(
-          event.step
-            ? `Stopped after step ${event.step}; the checkpoint is in ${run}. To go on: the same command with --resume`
-            : 'Stopped before the first step; nothing was written.',
-        );
-        return;
-      }
-      if (event.stoppedEarly) note(`stopped early, after step ${event.step}: validation got no better`);
-      if (!keepsBest || !existsSync(join(out, 'model.safetensors'))) {
+      const finish = async (): Promise<void> => {
+        if (keepsBest && existsSync(join(out, 'model.safetensors'))) return;
         const prefix = a.emaDecay === undefined ? 'weights/' : 'ema/';
         const { tensors } = await readSafetensors(join(run, training.runFiles.state), {
           names: (name) => name.startsWith(prefix),
         });
         await save(event.step, new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor])));
         if (keepsBest) note(`${out} was gone: it has the last weights now, not the best`);
-      }
-      const peak = process.resourceUsage().maxRSS * 1024;
-      note(`memory: ${bytes(peak)} at its peak`);
-      if (!a.json) await io.write(`${join(out, 'model.safetensors')}\n`);
-      await tell({ ...event, peakMemory: peak });
+      };
+      await end(event, finish, join(out, 'model.safetensors'));
       continue;
     }
-    await tell(event);
-    if (event.type === 'step') line.show(event);
-    else if (event.type === 'picture') note(`losses: ${event.path}`);
-    else if (event.type === 'warning') note(event.message);
+    await other(event);
   }
 }

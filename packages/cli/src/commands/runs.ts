@@ -6,6 +6,7 @@ import type { Command } from '../lib/command.ts';
 import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
 import { table } from '../lib/table.ts';
+import { writeDrawing } from '../lib/write-drawing.ts';
 
 interface Args {
   readonly folders: readonly string[];
@@ -66,9 +67,7 @@ export const runs: Command<Args> = {
     }
     if (format === null) return;
     const curves = found.map(({ folder, metrics }) => ({ name: basename(folder).replace(/\.run$/, ''), metrics }));
-    const svg = await training.compareRuns(curves);
-    const { writeFileAtomic } = await import('@brickwork/runtime');
-    await writeFileAtomic(a.picture!, format === '.svg' ? svg : await training.toPng(svg));
+    await writeDrawing(a.picture!, await training.compareRuns(curves));
     io.note(`losses: ${a.picture}`);
   },
 };

@@ -5,12 +5,11 @@ import type { Command } from '../lib/command.ts';
 import { engineFlags, type EngineArgs } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
-import { openImageModel, standardImageModel } from '../lib/open-image-model.ts';
+import { classNumber, openImageModel, readingOptions, standardImageModel } from '../lib/open-image-model.ts';
 import { modelFlags, type ModelArgs } from '../lib/open-model.ts';
 import { ProgressLine } from '../lib/progress.ts';
 import { imageDataFlags, readImageData, type ImageDataArgs } from '../lib/vision-data.ts';
 import { checkPictureName, writeSheet } from '../lib/vision-pictures.ts';
-import { classNumber } from './vision-explain.ts';
 
 interface Args extends EngineArgs, ModelArgs, Omit<ImageDataArgs, 'data'> {
   readonly pictures: readonly string[];
@@ -91,7 +90,7 @@ export const visionAttack: Command<Args> = {
     try {
       const v = await import('@brickwork/vision');
       const { processor, classifier, classes } = model;
-      const { normalization, transforms, channels } = processor;
+      const { normalization } = processor;
       const how = {
         ...{ epsilon: a.epsilon, norm: a.norm, steps: a.steps, randomStart: a.randomStart, seed: a.seed, signal },
         ...(a.stepSize !== undefined && { stepSize: a.stepSize }),
@@ -103,19 +102,13 @@ export const visionAttack: Command<Args> = {
         const set = await readImageData({ ...a, data: a.data }, { classes });
         if (!set.labels) throw usage('--data: its pictures have no classes to be taken for others than');
         let [all, right, fooled] = [0, 0, 0];
-        for await (const { images, indices } of v.readImages(set, {
-          transforms,
-          normalization,
-          channels,
-          batchSize: a.batchSize,
-          signal,
-        })) {
+        const reading = readingOptions(model, a, { io, line, signal });
+        for await (const { images, indices } of v.readImages(set, reading)) {
           const labels = indices.map((i) => set.labels![i]!);
           const { before, succeeded } = await v.attack(classifier, images, { ...how, labels });
           all += labels.length;
           right += before.predicted.filter((c, k) => c === labels[k]).length;
           fooled += succeeded.filter(Boolean).length;
-          line.show(() => `${all} of ${set.count} pictures`);
         }
         line.clear();
         const result = {

@@ -3,7 +3,7 @@ import type { Command } from '../lib/command.ts';
 import { engineFlags, type EngineArgs } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
-import { openImageModel, standardImageModel } from '../lib/open-image-model.ts';
+import { openImageModel, readingOptions, standardImageModel } from '../lib/open-image-model.ts';
 import { modelFlags, type ModelArgs } from '../lib/open-model.ts';
 import { ProgressLine } from '../lib/progress.ts';
 import { pictureFiles } from '../lib/vision-data.ts';
@@ -45,12 +45,9 @@ export const visionEmbed: Command<Args> = {
     const line = new ProgressLine(io);
     try {
       const { filesSet, imageFeatures } = await import('@brickwork/vision');
-      const { transforms, normalization, channels } = model.processor;
       const { data, dimension, indices } = await imageFeatures(model.classifier, filesSet('pictures', files), {
-        ...{ transforms, normalization, channels, batchSize: a.batchSize, signal },
+        ...readingOptions(model, a, { io, line, signal }),
         ...(a.layer !== undefined && { layer: a.layer }),
-        ...(a.skipBroken && { onBroken: (message: string) => io.note(message) }),
-        onProgress: ({ done, total }) => line.show(() => `${done} of ${total} pictures`),
       });
       line.clear();
       const row = (k: number): string =>

@@ -3,12 +3,13 @@ import type { Command } from '../lib/command.ts';
 import { engineFlags, type EngineArgs } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
-import { openImageModel, standardImageModel } from '../lib/open-image-model.ts';
+import { openImageModel, readingOptions, standardImageModel } from '../lib/open-image-model.ts';
 import { modelFlags, type ModelArgs } from '../lib/open-model.ts';
 import { ProgressLine } from '../lib/progress.ts';
 import { table } from '../lib/table.ts';
 import { imageDataFlags, readImageData, type ImageDataArgs } from '../lib/vision-data.ts';
 import { checkPictureName, writeSheet } from '../lib/vision-pictures.ts';
+import { writeDrawing } from '../lib/write-drawing.ts';
 
 interface Args extends EngineArgs, ModelArgs, ImageDataArgs {
   readonly batchSize: number;
@@ -54,21 +55,13 @@ export const visionEval: Command<Args> = {
     try {
       const set = await readImageData(a, { classes: model.classes });
       const { evaluateImages } = await import('@brickwork/vision');
-      const { transforms, normalization, channels } = model.processor;
-      let broken = 0;
+      const reading = readingOptions(model, a, { io, line, signal });
       const found = await evaluateImages(model.classifier, set, {
-        transforms: a.tenCrop === undefined ? transforms : transforms.filter(({ type }) => type !== 'centerCrop'),
-        ...{ normalization, channels, batchSize: a.batchSize, signal },
-        ...(a.workers !== undefined && { workers: a.workers }),
-        ...(a.tenCrop !== undefined && { tenCrop: a.tenCrop }),
-        ...(a.skipBroken && {
-          onBroken: (message: string) => {
-            broken++;
-            line.clear();
-            io.note(message);
-          },
+        ...reading,
+        ...(a.tenCrop !== undefined && {
+          transforms: reading.transforms!.filter(({ type }) => type !== 'centerCrop'),
+          tenCrop: a.tenCrop,
         }),
-        onProgress: ({ done, total }) => line.show(() => `${done} of ${total} pictures`),
       });
       line.clear();
       const { loss, accuracy, top5, confusion, actual, predicted, confidence, indices } = found;
@@ -81,7 +74,7 @@ export const visionEval: Command<Args> = {
       if (a.json)
         await io.writeJson({
           count: actual.length,
-          broken,
+          broken: set.count - actual.length,
           loss,
           accuracy,
           top5,
@@ -113,12 +106,8 @@ export const visionEval: Command<Args> = {
           );
       }
       if (a.confusion !== undefined) {
-        const [{ confusionPicture, toPng }, { writeFileAtomic }] = await Promise.all([
-          import('@brickwork/training'),
-          import('@brickwork/runtime'),
-        ]);
-        const svg = confusionPicture(confusion, model.classes);
-        await writeFileAtomic(a.confusion, /\.png$/i.test(a.confusion) ? await toPng(svg) : svg);
+        const { confusionPicture } = await import('@brickwork/training');
+        await writeDrawing(a.confusion, confusionPicture(confusion, model.classes));
         io.note(`what was taken for what: ${a.confusion}`);
       }
       if (a.mistakes !== undefined) {
@@ -132,7 +121,7 @@ export const visionEval: Command<Args> = {
         const items = [];
         for (const k of wrong)
           items.push({
-            image: await storedImage(set, indices[k]!, channels),
+            image: await storedImage(set, indices[k]!, model.processor.channels),
             caption: [
               `${model.classes[predicted[k]!]} ${(100 * confidence[k]!).toFixed(1)}%`,
               `is ${model.classes[actual[k]!]}`,

@@ -1,12 +1,12 @@
 // lm vision explain: why a network names a picture as it does, drawn.
 import { basename } from 'node:path';
-import type { ImageModel, SheetItem } from '@brickwork/vision';
+import type { ImageModel, ReadImagesOptions, SheetItem } from '@brickwork/vision';
 import type { HostTensor } from '@brickwork/runtime';
 import type { Command } from '../lib/command.ts';
 import { engineFlags, type EngineArgs } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
-import { openImageModel, standardImageModel } from '../lib/open-image-model.ts';
+import { classNumber, openImageModel, readingOptions, standardImageModel } from '../lib/open-image-model.ts';
 import { modelFlags, type ModelArgs } from '../lib/open-model.ts';
 import { ProgressLine } from '../lib/progress.ts';
 import { imageDataFlags, readImageData, type ImageDataArgs } from '../lib/vision-data.ts';
@@ -94,9 +94,8 @@ export const visionExplain: Command<Args> = {
       if (!pictures.length) {
         if (chosen.join() !== 'deconvnet' || a.unit === undefined || a.layer === undefined)
           throw usage('a whole set is searched for what a unit waits for', '--method deconvnet --layer NAME --unit N');
-        const items = await unitInSet(model, a, { layer: a.layer, unit: a.unit, signal }, (done, total) =>
-          line.show(() => `${done} of ${total} pictures`),
-        );
+        const reading = readingOptions(model, a, { io, line, signal });
+        const items = await unitInSet(model, a, { layer: a.layer, unit: a.unit, reading });
         line.clear();
         if (a.json)
           for (const { caption } of items.filter((_, i) => i % 2 === 0))
@@ -130,17 +129,6 @@ interface One {
   readonly file: string;
   readonly chosen: readonly Method[];
   readonly signal: AbortSignal;
-}
-
-/** The class that is meant, by name or number. @throws where there is none. */
-export function classNumber(model: ImageModel, given: string, flag: string): number {
-  const at = model.classes.indexOf(given);
-  const number = at >= 0 ? at : /^\d+$/.test(given) ? Number(given) : -1;
-  if (number < 0 || number >= model.classes.length) {
-    const some = model.classes.slice(0, 10).join(', ');
-    throw usage(`--${flag} is '${given}'; the model tells ${some}${model.classes.length > 10 ? ', …' : ''} apart`);
-  }
-  return number;
 }
 
 async function explainOne(
@@ -238,17 +226,12 @@ async function strongestUnit(
 async function unitInSet(
   model: ImageModel,
   a: Args,
-  { layer, unit, signal }: { readonly layer: string; readonly unit: number; readonly signal: AbortSignal },
-  onProgress: (done: number, total: number) => void,
+  { layer, unit, reading }: { readonly layer: string; readonly unit: number; readonly reading: ReadImagesOptions },
 ): Promise<SheetItem[]> {
   const v = await import('@brickwork/vision');
-  const { transforms, normalization, channels } = model.processor;
+  const { normalization, channels } = model.processor;
   const set = await readImageData({ ...a, data: a.data! }, {});
-  const found = await v.strongestImages(model.classifier, set, {
-    ...{ layer, units: [unit], topK: a.topK, transforms, normalization, channels, signal },
-    ...(a.workers !== undefined && { workers: a.workers }),
-    onProgress: ({ done, total }) => onProgress(done, total),
-  });
+  const found = await v.strongestImages(model.classifier, set, { ...reading, layer, units: [unit], topK: a.topK });
   const items: SheetItem[] = [];
   for (const { index, activation, at } of found.get(unit)!) {
     const image = await model.processor.prepare(await v.storedImage(set, index, channels));

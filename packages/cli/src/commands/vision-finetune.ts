@@ -1,6 +1,6 @@
 // lm vision finetune: what a network learned of some pictures, used for others (Yosinski et al., 2014): a new last layer, the last
 // few, or all of it.
-import process from 'node:process';
+import type { ImageModel, Transform } from '@brickwork/vision';
 import type { Command } from '../lib/command.ts';
 import { engineOptions } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
@@ -8,8 +8,14 @@ import { flags } from '../lib/flags.ts';
 import { modelFlags, modelPath, type ModelArgs } from '../lib/open-model.ts';
 import { runOutput } from '../lib/run-output.ts';
 import { evaluationScores } from '../lib/vision-scores.ts';
-import { augmentation, mixOf, visionTrainFlags, type VisionTrainArgs } from '../lib/vision-train-flags.ts';
-import { runVision, trainingImages, visionTrainOptions } from '../lib/vision-tune.ts';
+import { augmentation, visionTrainFlags, type VisionTrainArgs } from '../lib/vision-train-flags.ts';
+import {
+  classifierOptions,
+  runVision,
+  trainingImages,
+  visionBatchOptions,
+  visionTrainOptions,
+} from '../lib/vision-tune.ts';
 
 interface Args extends VisionTrainArgs, ModelArgs {
   readonly layers: string;
@@ -50,33 +56,23 @@ export const visionFinetune: Command<Args> = {
     const model = opened.withClasses(train.classes, { seed: a.seed });
     const { processor } = model;
     if (model !== opened) io.note(`a new last layer: ${model.model.initialized.join(', ')}`);
-    const { transforms, normalization, channels } = processor;
-    const size = await sizeAfter(model, transforms);
-    const steps =
-      a.maxSteps ??
-      Math.max(1, Math.round((Math.ceil(train.count / a.batchSize) * a.numTrainEpochs) / a.gradientAccumulationSteps));
-    const perEpoch = Math.max(1, Math.ceil(train.count / a.batchSize / a.gradientAccumulationSteps));
+    // A network that knows something takes smaller steps; a new last layer alone doesn't.
+    const rateShare = layers === 'head' ? 1 : 0.1;
+    const options = visionTrainOptions(a, { images: train.count, run: output.run, signal, rateShare });
     try {
       const run = vision.trainClassifier(model.model.network, sets, {
-        // A network that knows something takes smaller steps; a new last layer alone doesn't.
-        ...visionTrainOptions(a, { steps, run: output.run, signal, rateShare: layers === 'head' ? 1 : 0.1 }),
-        ...{ batchSize: a.batchSize, normalization, channels, evaluation: transforms },
-        epochs: steps / perEpoch,
-        evaluateEvery: Math.min(a.evalSteps ?? perEpoch, steps),
+        ...options,
+        ...visionBatchOptions(a, processor, io),
+        ...classifierOptions(a),
         layers,
-        transforms: augmentation(a, size, transforms),
+        transforms: augmentation(a, sizeAfter(model, processor.transforms), processor.transforms),
         weights: model.model.weights,
-        labelSmoothing: a.labelSmoothingFactor,
-        ...mixOf(a),
-        ...(a.workers !== undefined && { workers: a.workers }),
-        ...(a.skipBroken && { onBroken: (message: string) => void process.stderr.write(`${message}\n`) }),
-        ...(a.adversarial !== undefined && { adversarial: { epsilon: a.adversarial } }),
       });
       const tuned = model.withWeights(run.weights);
       await runVision(
         {
           ...run,
-          ...{ steps, train, validation, all: model.model.weights },
+          ...{ steps: options.steps, train, validation, all: model.model.weights },
           ...(validation && { scores: evaluationScores(tuned, validation, a) }),
           save: () => tuned.save(output.out),
         },
@@ -98,20 +94,11 @@ function layersOf(given: string): 'head' | 'all' | { last: number } {
 }
 
 // The size that pictures have after what they go through; that of the network where that says nothing.
-async function sizeAfter(
-  {
-    model,
-  }: {
-    readonly model: {
-      readonly network: { readonly inputs: Readonly<Record<string, { readonly shape: readonly (number | string)[] }>> };
-    };
-  },
-  transforms: readonly { readonly type: string; readonly size?: unknown }[],
-): Promise<readonly [number, number]> {
+function sizeAfter({ model }: ImageModel, transforms: readonly Transform[]): readonly [number, number] {
   const [, , H, W] = model.network.inputs['pixel_values']!.shape;
   if (typeof H === 'number' && typeof W === 'number') return [H, W];
-  const last = transforms.findLast(({ size }) => size !== undefined)?.size;
-  if (typeof last === 'number') return [last, last];
-  if (Array.isArray(last)) return last as unknown as readonly [number, number];
-  throw usage('the model says nothing of its pictures’ size', 'a preprocessor_config.json with crop_size');
+  const last = transforms.findLast((t) => t.type === 'resize' || t.type === 'centerCrop')?.size;
+  if (last === undefined)
+    throw usage('the model says nothing of its pictures’ size', 'a preprocessor_config.json with crop_size');
+  return typeof last === 'number' ? [last, last] : last;
 }

@@ -4,7 +4,7 @@ import type { Command } from '../lib/command.ts';
 import { engineFlags, type EngineArgs } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
-import { openImageModel, standardImageModel } from '../lib/open-image-model.ts';
+import { openImageModel, readingOptions, standardImageModel } from '../lib/open-image-model.ts';
 import { modelFlags, type ModelArgs } from '../lib/open-model.ts';
 import { ProgressLine } from '../lib/progress.ts';
 import { imageDataFlags, pictureFiles, readImageData, type ImageDataArgs } from '../lib/vision-data.ts';
@@ -54,16 +54,11 @@ export const visionSimilar: Command<Args> = {
     const line = new ProgressLine(io);
     try {
       const vision = await import('@brickwork/vision');
-      const { transforms, normalization, channels } = model.processor;
       const set = await imagesAmong(a);
-      const o = { transforms, normalization, channels, ...(a.layer !== undefined && { layer: a.layer }), signal };
+      const { onBroken, ...reading } = readingOptions(model, a, { io, line, signal });
+      const o = { ...reading, ...(a.layer !== undefined && { layer: a.layer }) };
       const query = await vision.imageFeatures(model.classifier, vision.filesSet(a.picture, [a.picture]), o);
-      const among = await vision.imageFeatures(model.classifier, set, {
-        ...o,
-        ...(a.workers !== undefined && { workers: a.workers }),
-        ...(a.skipBroken && { onBroken: (message: string) => io.note(message) }),
-        onProgress: ({ done, total }) => line.show(() => `${done} of ${total} pictures`),
-      });
+      const among = await vision.imageFeatures(model.classifier, set, { ...o, ...(onBroken && { onBroken }) });
       line.clear();
       const except = set.items.kind === 'files' ? [set.items.paths.indexOf(a.picture)] : [];
       const found = vision.similarImages(query.data, among, { topK: a.topK, by: a.by, except });
@@ -79,14 +74,14 @@ export const visionSimilar: Command<Args> = {
       if (a.output === undefined) return;
       const items = [
         {
-          image: await vision.decodeImage(a.picture, { channels }),
+          image: await vision.decodeImage(a.picture, { channels: model.processor.channels }),
           caption: [basename(a.picture), 'what is searched'],
           frame: '#2563eb',
         },
       ];
       for (const [k, { index, distance }] of found.entries())
         items.push({
-          image: await vision.storedImage(set, index, channels),
+          image: await vision.storedImage(set, index, model.processor.channels),
           caption: [named[k]!.class ?? vision.shortItemName(set, index), distance.toFixed(3)],
           frame: '',
         });

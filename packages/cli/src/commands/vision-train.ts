@@ -1,14 +1,22 @@
 // lm vision train: a network of pictures, from nothing: to name them, or without anybody naming them.
-import process from 'node:process';
 import type { Config } from '@brickwork/transformer';
 import type { ImageModel, ImageSet, Normalization, Transform } from '@brickwork/vision';
 import type { Command } from '../lib/command.ts';
+import { engineOptions } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
+import type { Io } from '../lib/io.ts';
 import { runOutput } from '../lib/run-output.ts';
 import { fixedShapes, imageNetworks, networkConfig, smallViT, type ImageNetworkArgs } from '../lib/vision-config.ts';
-import { augmentation, mixOf, visionTrainFlags, type VisionTrainArgs } from '../lib/vision-train-flags.ts';
-import { runVision, trainingImages, visionTrainOptions, type VisionRun } from '../lib/vision-tune.ts';
+import { augmentation, visionTrainFlags, type VisionTrainArgs } from '../lib/vision-train-flags.ts';
+import {
+  classifierOptions,
+  runVision,
+  trainingImages,
+  visionBatchOptions,
+  visionTrainOptions,
+  type VisionRun,
+} from '../lib/vision-tune.ts';
 import { evaluationScores } from '../lib/vision-scores.ts';
 
 const methods = ['classify', 'simclr', 'mae', 'vae'] as const;
@@ -101,7 +109,7 @@ export const visionTrain: Command<Args> = {
         ];
     const normalization = await normalizationFor(a, sets.train, fit, shape.channels);
     try {
-      const v = await build(a, { sets, shape, fit, normalization, output, signal });
+      const v = await build(a, { sets, shape, fit, normalization, output, signal, io });
       await runVision(v, a, output, io);
     } finally {
       await output.tidy();
@@ -158,6 +166,7 @@ interface Built {
   readonly normalization: Normalization;
   readonly output: ReturnType<typeof runOutput>;
   readonly signal: AbortSignal;
+  readonly io: Io;
 }
 
 async function build(a: Args, b: Built): Promise<VisionRun> {
@@ -166,26 +175,18 @@ async function build(a: Args, b: Built): Promise<VisionRun> {
   const { train, validation } = sets;
   const { channels, size } = shape;
   const processor = new vision.ImageProcessor({ transforms: fit, normalization, channels });
-  const steps =
-    a.maxSteps ??
-    Math.max(1, Math.round((Math.ceil(train.count / a.batchSize) * a.numTrainEpochs) / a.gradientAccumulationSteps));
-  const perEpoch = Math.max(1, Math.ceil(train.count / a.batchSize / a.gradientAccumulationSteps));
-  const evaluateEvery = Math.min(a.evalSteps ?? perEpoch, steps);
-  const options = { ...visionTrainOptions(a, { steps, run: output.run, signal }), evaluateEvery };
-  const seen = {
-    ...{ batchSize: a.batchSize, evaluation: fit, normalization, channels, seed: a.seed },
-    ...(a.workers !== undefined && { workers: a.workers }),
-    ...(a.skipBroken && { onBroken: (message: string) => void process.stderr.write(`${message}\n`) }),
-  };
+  const options = visionTrainOptions(a, { images: train.count, run: output.run, signal });
+  const seen = visionBatchOptions(a, processor, b.io);
   const named = train.classes.length ? vision.classFields(train.classes) : {};
-  const modelOf = (config: Config): ImageModel => vision.ImageModel.fromConfig(config, processor, { seed: a.seed });
+  const modelOf = (config: Config): ImageModel =>
+    vision.ImageModel.fromConfig(config, processor, { seed: a.seed, compile: engineOptions(a) });
   const done = (
     model: ImageModel,
     run: Pick<VisionRun, 'weights' | 'trained' | 'events'>,
     scores?: VisionRun['scores'],
   ): VisionRun => ({
     ...run,
-    ...{ steps, train, validation, all: model.model.weights },
+    ...{ steps: options.steps, train, validation, all: model.model.weights },
     ...(scores && { scores }),
     save: () =>
       model
@@ -200,12 +201,9 @@ async function build(a: Args, b: Built): Promise<VisionRun> {
     const run = vision.trainClassifier(model.model.network, sets, {
       ...options,
       ...seen,
-      epochs: steps / perEpoch,
+      ...classifierOptions(a),
       transforms: augmentation(a, [size, size], fit),
       weights: model.model.weights,
-      labelSmoothing: a.labelSmoothingFactor,
-      ...mixOf(a),
-      ...(a.adversarial !== undefined && { adversarial: { epsilon: a.adversarial } }),
     });
     return done(model, run, validation ? evaluationScores(model.withWeights(run.weights), validation, a) : undefined);
   }
@@ -230,10 +228,17 @@ async function build(a: Args, b: Built): Promise<VisionRun> {
       });
     const run = training.trainNetwork(
       wrapped,
-      { batch: (n) => data.batch(n), validation: () => (held ? firstBatches(held) : []) },
-      { ...options, steps, weights: model.model.weights, trains: wrapped.trains(), identity: data.identity },
+      {
+        batch: (n) => data.batch(n),
+        validation: () => (held ? firstBatches(held) : []),
+        async close() {
+          await data.close();
+          await held?.close();
+        },
+      },
+      { ...options, weights: model.model.weights, trains: wrapped.trains(), identity: data.identity },
     );
-    return done(model, { ...run, events: closing(run.events, data, held) });
+    return done(model, run);
   }
   const isMAE = a.method === 'mae';
   const model = modelOf(
@@ -251,45 +256,17 @@ async function build(a: Args, b: Built): Promise<VisionRun> {
     validation,
     inputs: vision.noiseInputs(network, isMAE ? 'uniform' : 'normal'),
   });
-  const run = training.trainNetwork(network, withoutLabels(data), {
+  const run = training.trainNetwork(network, data, {
     ...options,
-    steps,
     weights: model.model.weights,
     identity: data.identity,
   });
-  return done(model, { ...run, events: closing(run.events, data, null) });
+  return done(model, run);
 }
 
 type Batches = ReturnType<typeof import('@brickwork/vision').imageBatches>;
-type Data = Parameters<typeof import('@brickwork/training').trainNetwork>[1];
 
 // One epoch of the held-out pictures' first versions, which are always the same.
 async function* firstBatches(held: Batches): AsyncGenerator<Awaited<ReturnType<Batches['batch']>>, void, void> {
   for (let n = 0; n < held.perEpoch; n++) yield held.batch(n);
-}
-
-// Networks that learn without classes don't take them.
-function withoutLabels(data: Batches): Data {
-  type Made = Awaited<ReturnType<Batches['batch']>>;
-  const strip = ({ batch, count }: Made): Made => ({
-    batch: Object.fromEntries(Object.entries(batch).filter(([name]) => name !== 'labels')),
-    count,
-  });
-  return {
-    batch: async (n) => strip(await data.batch(n)),
-    async *validation() {
-      for await (const one of data.validation()) yield strip(one);
-    },
-  };
-}
-
-async function* closing<T>(
-  events: AsyncGenerator<T, void, void>,
-  ...all: (Batches | null)[]
-): AsyncGenerator<T, void, void> {
-  try {
-    yield* events;
-  } finally {
-    for (const one of all) await one?.close();
-  }
 }

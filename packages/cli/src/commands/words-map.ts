@@ -5,6 +5,7 @@ import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
 import { count } from '../lib/progress.ts';
 import { openWords, wordPairs, wordsFlags, type WordsArgs } from '../lib/open-words.ts';
+import { writeDrawing } from '../lib/write-drawing.ts';
 
 interface Args extends WordsArgs {
   readonly words: readonly string[];
@@ -66,13 +67,9 @@ export const wordsMap: Command<Args> = {
       if (!a.json) for (const { word, x, y } of map) await io.write(`${x.toFixed(4)}\t${y.toFixed(4)}\t${word}\n`);
       return;
     }
-    const [{ toPng }, { writeFileAtomic }] = await Promise.all([
-      import('@brickwork/training'),
-      import('@brickwork/runtime'),
-    ]);
     const o = { arrows, ...(a.title !== undefined && { title: a.title }) };
     const page = /\.html$/i.test(a.output) ? wordMapPage(map, o) : wordMapPicture(map, o);
-    await writeFileAtomic(a.output, /\.png$/i.test(a.output) ? await toPng(page) : page);
+    await writeDrawing(a.output, page);
     io.note(`${count(map.length)} words in ${a.output}`);
   },
 };

@@ -4,6 +4,7 @@ import { usage } from './errors.ts';
 import type { Measured } from './measure.ts';
 import { table } from './table.ts';
 import type { TaskName } from './task-names.ts';
+import { writeDrawing } from './write-drawing.ts';
 
 /** The scores of classes by name. */
 export type ByClass = Readonly<Record<string, PrecisionRecall>>;
@@ -46,12 +47,8 @@ export function checkPicture(path: string | undefined): void {
 export async function drawMatrix(path: string, { matrix }: Measured, names: readonly string[] | null): Promise<void> {
   if (!matrix || !names)
     throw usage('--confusion-matrix is for tasks that give each example one class', 'leave it out');
-  const [{ confusionPicture, toPng }, { writeFileAtomic }] = await Promise.all([
-    import('@brickwork/training'),
-    import('@brickwork/runtime'),
-  ]);
-  const svg = confusionPicture(matrix, names);
-  await writeFileAtomic(path, /\.png$/i.test(path) ? await toPng(svg) : svg);
+  const { confusionPicture } = await import('@brickwork/training');
+  await writeDrawing(path, confusionPicture(matrix, names));
 }
 
 /** What was predicted for each example, in the order of the data. */

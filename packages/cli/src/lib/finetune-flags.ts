@@ -5,7 +5,14 @@ import { engineFlags, type EngineArgs } from './engine-flags.ts';
 import { flags } from './flags.ts';
 import { methodFlags, type MethodArgs } from './method-flags.ts';
 import { modelFlags, type ModelArgs } from './open-model.ts';
-import { optimizerFlags, optimizers, schedulers, type OptimizerArgs, type Scheduler } from './optimizer-flags.ts';
+import {
+  commonFlags,
+  optimizerFlags,
+  runFlags,
+  schedulers,
+  type OptimizerArgs,
+  type Scheduler,
+} from './optimizer-flags.ts';
 import type { TaskName } from './task-names.ts';
 
 /** What the flags hold. */
@@ -72,6 +79,7 @@ export const finetuneFlags: ReturnType<typeof flags> = {
   }),
   ...methodFlags,
   ...flags('Training', {
+    ...commonFlags,
     'learning-rate': {
       type: 'number',
       alias: 'lr',
@@ -79,7 +87,6 @@ export const finetuneFlags: ReturnType<typeof flags> = {
       describe: 'step size at its highest; 5e-5 for full and last:N, 1e-3 for the others unless given',
     },
     'num-train-epochs': { type: 'number', alias: 'epochs', above: 0, default: 3, describe: 'times through the data' },
-    'max-steps': { ...positive, describe: 'updates, in place of epochs' },
     'per-device-train-batch-size': {
       ...positive,
       alias: ['batch-size', 'b'],
@@ -90,7 +97,6 @@ export const finetuneFlags: ReturnType<typeof flags> = {
       ...positive,
       describe: 'examples at a time in scores; as for training unless given',
     },
-    'gradient-accumulation-steps': { ...positive, default: 1, describe: 'batches in an update' },
     'warmup-steps': {
       type: 'number',
       min: 0,
@@ -112,53 +118,25 @@ export const finetuneFlags: ReturnType<typeof flags> = {
       max: 1,
       describe: 'share of the step size that is left at the end, where it falls; 0 unless given',
     },
-    optim: {
-      type: 'choice',
-      alias: 'optimizer',
-      choices: optimizers,
-      default: 'adamw',
-      describe: 'how weights are updated',
-    },
     'weight-decay': { type: 'number', min: 0, default: 0, describe: 'decay of matrices' },
     'adam-beta1': { type: 'number', min: 0, below: 1, default: 0.9, describe: 'AdamW’s first decay rate' },
     'adam-beta2': { type: 'number', min: 0, below: 1, default: 0.999, describe: 'AdamW’s second decay rate' },
-    'max-grad-norm': {
-      type: 'number',
-      min: 0,
-      default: 1,
-      describe: 'longer gradients are scaled down to it; 0 for never',
-    },
     'group-by-length': { type: 'switch', default: true, describe: 'texts of similar length into one batch' },
     'auto-find-batch-size': {
       type: 'switch',
       default: false,
       describe: 'smaller batches, more of them in an update, where those asked for don’t fit in memory',
     },
-    seed: { type: 'number', alias: 's', min: 0, whole: true, default: 42, describe: 'decides every random choice' },
   }),
   ...optimizerFlags,
   ...flags('Run', {
-    out: {
-      type: 'text',
-      alias: ['o', 'output-dir'],
-      required: true,
-      describe: 'folder for the model or the adapter; metrics and checkpoints go to OUT.run',
-    },
-    resume: { type: 'switch', default: false, describe: 'go on from the last checkpoint in OUT.run, or begin' },
+    ...runFlags,
+    out: { ...runFlags.out, describe: 'folder for the model or the adapter; metrics and checkpoints go to OUT.run' },
     'find-learning-rate': {
       type: 'switch',
       default: false,
       describe: 'trains nothing: tries step sizes, suggests one, and draws their losses to OUT.learning-rate.png',
     },
-    'eval-steps': { ...positive, describe: 'updates between evaluations; an epoch’s unless given' },
-    'save-steps': { ...positive, describe: 'updates between checkpoints; those of evaluations unless given' },
-    'keep-best': {
-      type: 'switch',
-      default: true,
-      describe: 'what is written has the lowest validation loss; --no-keep-best: the last weights',
-    },
-    picture: { type: 'switch', default: true, describe: 'draw the losses when the run ends' },
-    json: { type: 'switch', default: false, describe: 'a line of JSON for each event on stdout' },
   }),
   ...engineFlags,
 };

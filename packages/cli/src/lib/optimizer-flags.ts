@@ -1,7 +1,7 @@
 // Flags of training that lm finetune and lm pretrain share: how weights are updated, and how the step size changes.
 import process from 'node:process';
 import type { OptimizerName, OptimizerOptions, ScheduleName, TrainOptions } from '@brickwork/training';
-import { flags } from './flags.ts';
+import { flags, type ChoiceFlag, type NumberFlag, type SwitchFlag, type TextFlag } from './flags.ts';
 
 /** What the flags hold. */
 export interface OptimizerArgs {
@@ -45,6 +45,53 @@ export const schedulers = [
 export type Scheduler = (typeof schedulers)[number];
 
 const positive = { type: 'number', min: 1, whole: true } as const;
+
+/** Flags that mean the same in every training command; some commands have other defaults or words for one of them. */
+export const commonFlags: Readonly<
+  Record<'max-steps' | 'gradient-accumulation-steps' | 'max-grad-norm' | 'seed', NumberFlag> &
+    Record<'optim', ChoiceFlag>
+> = {
+  'max-steps': { ...positive, describe: 'updates, in place of epochs' },
+  'gradient-accumulation-steps': { ...positive, default: 1, describe: 'batches in an update' },
+  optim: {
+    type: 'choice',
+    alias: 'optimizer',
+    choices: optimizers,
+    default: 'adamw',
+    describe: 'how weights are updated',
+  },
+  'max-grad-norm': {
+    type: 'number',
+    min: 0,
+    default: 1,
+    describe: 'longer gradients are scaled down to it; 0 for never',
+  },
+  seed: { type: 'number', alias: 's', min: 0, whole: true, default: 42, describe: 'decides every random choice' },
+};
+
+/** Flags of a run that leaves a model in a folder. */
+export const runFlags: Readonly<
+  Record<'out', TextFlag> &
+    Record<'resume' | 'keep-best' | 'picture' | 'json', SwitchFlag> &
+    Record<'eval-steps' | 'save-steps', NumberFlag>
+> = {
+  out: {
+    type: 'text',
+    alias: ['o', 'output-dir'],
+    required: true,
+    describe: 'folder for the model; metrics and checkpoints go to OUT.run',
+  },
+  resume: { type: 'switch', default: false, describe: 'go on from the last checkpoint in OUT.run, or begin' },
+  'eval-steps': { ...positive, describe: 'updates between evaluations; an epoch’s unless given' },
+  'save-steps': { ...positive, describe: 'updates between checkpoints; those of evaluations unless given' },
+  'keep-best': {
+    type: 'switch',
+    default: true,
+    describe: 'what is written has the lowest validation loss; --no-keep-best: the last weights',
+  },
+  picture: { type: 'switch', default: true, describe: 'draw the losses when the run ends' },
+  json: { type: 'switch', default: false, describe: 'a line of JSON for each event on stdout' },
+};
 
 /** The flags, with their defaults. */
 export const optimizerFlags: ReturnType<typeof flags> = flags('Training', {

@@ -3,7 +3,15 @@ import type { OptimizerName } from '@brickwork/training';
 import { engineFlags, type EngineArgs } from './engine-flags.ts';
 import { usage } from './errors.ts';
 import { flags } from './flags.ts';
-import { optimizerFlags, optimizers, schedulers, type OptimizerArgs, type Scheduler } from './optimizer-flags.ts';
+import {
+  commonFlags,
+  optimizerFlags,
+  optimizers,
+  runFlags,
+  schedulers,
+  type OptimizerArgs,
+  type Scheduler,
+} from './optimizer-flags.ts';
 
 /** What the flags hold. */
 export interface PretrainArgs extends EngineArgs, OptimizerArgs {
@@ -101,12 +109,7 @@ export const pretrainFlags: ReturnType<typeof flags> = {
       default: 0.99,
       describe: 'AdamW’s second decay rate',
     },
-    'max-grad-norm': {
-      type: 'number',
-      min: 0,
-      default: 1,
-      describe: 'longer gradients are scaled down to it; 0 for never',
-    },
+    'max-grad-norm': commonFlags['max-grad-norm'],
     sampling: {
       type: 'choice',
       choices: ['random', 'shuffle'],
@@ -121,30 +124,17 @@ export const pretrainFlags: ReturnType<typeof flags> = {
       default: 0.1,
       describe: 'last share of the text, held out',
     },
-    seed: { type: 'number', alias: 's', min: 0, whole: true, default: 1337, describe: 'decides every random choice' },
+    seed: { ...commonFlags.seed, default: 1337 },
   }),
   ...optimizerFlags,
   ...flags('Run', {
-    out: {
-      type: 'text',
-      alias: ['o', 'output-dir'],
-      required: true,
-      describe: 'folder for the model; metrics and checkpoints go to OUT.run',
-    },
-    resume: {
-      type: 'switch',
-      default: false,
-      describe: 'go on from the last checkpoint in OUT.run, or begin where there is none',
-    },
-    'eval-steps': { ...positive, default: 250, describe: 'updates between evaluations' },
-    'save-steps': { ...positive, describe: 'updates between checkpoints; those of evaluations unless given' },
+    ...runFlags,
+    resume: { ...runFlags.resume, describe: 'go on from the last checkpoint in OUT.run, or begin where there is none' },
+    'eval-steps': { ...runFlags['eval-steps'], default: 250, describe: 'updates between evaluations' },
     'keep-best': {
-      type: 'switch',
-      default: true,
+      ...runFlags['keep-best'],
       describe: 'the model has the weights with the lowest validation loss; --no-keep-best: the last',
     },
-    picture: { type: 'switch', default: true, describe: 'draw the losses when the run ends' },
-    json: { type: 'switch', default: false, describe: 'a line of JSON for each event on stdout' },
   }),
   ...engineFlags,
 };

@@ -1,7 +1,6 @@
 // A run of fine-tuning, from prepared data to a folder: what it tells on the way, and what it leaves.
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import process from 'node:process';
 import type { HostTensor } from '@brickwork/runtime';
 import type { Tokenizer } from '@brickwork/tokenizer';
 import type { FineTuning, MemoryEstimate, Method, Objective, PreparedData, Task } from '@brickwork/training';
@@ -13,12 +12,14 @@ import type { Io } from './io.ts';
 import type { Classes } from './make-task.ts';
 import { measure } from './measure.ts';
 import { optimizerOptions, scheduleOf } from './optimizer-flags.ts';
-import { bytes, count, memoryText, ProgressLine } from './progress.ts';
+import { count, memoryText, ProgressLine } from './progress.ts';
 import type { RunOutput } from './run-output.ts';
 import { saveTuned } from './save-tuned.ts';
 import type { Scores } from './scores.ts';
 import { scoreText } from './show-scores.ts';
 import type { TaskName } from './task-names.ts';
+import { writeDrawing } from './write-drawing.ts';
+import { tellRun } from './tell-run.ts';
 
 /** What is trained, on what. */
 export interface ToTune {
@@ -39,18 +40,13 @@ const isSlow = (method: Method): boolean =>
 /**
  * Trains what was made ready, telling what happens, and leaves the best or the last weights in the folder `out`.
  */
-export async function tune(
-  p: ToTune,
-  a: FinetuneArgs,
-  { out, run }: RunOutput,
-  signal: AbortSignal,
-  io: Io,
-): Promise<void> {
+export async function tune(p: ToTune, a: FinetuneArgs, output: RunOutput, signal: AbortSignal, io: Io): Promise<void> {
   const [training, { readSafetensors }] = await Promise.all([
     import('@brickwork/training'),
     import('@brickwork/runtime'),
   ]);
   const { data, task, name } = p;
+  const { out, run } = output;
   const tuning = new training.FineTuning(p.model, { method: p.method, seed: a.seed });
   const objective = smoothed(name, a.labelSmoothingFactor, training);
   const memory = (size: number): MemoryEstimate =>
@@ -70,12 +66,7 @@ export async function tune(
   const perEpoch = Math.max(1, Math.ceil(training.batchesPerEpoch(data.train.count, batchSize) / accumulate));
   const steps = a.maxSteps ?? Math.max(1, Math.round(perEpoch * a.numTrainEpochs));
   const evaluateEvery = Math.min(a.evalSteps ?? perEpoch, steps);
-  const tell = async (event: object): Promise<void> => (a.json ? await io.writeJson(event) : undefined);
-  const line = training.progressLine({ steps, stream: io.stderr });
-  const note = (text: string): void => {
-    line.clear();
-    io.note(text);
-  };
+  const { tell, note, other, end } = await tellRun(io, { steps, json: a.json, output });
   const save = async (step: number): Promise<void> => {
     await saveTuned(out, tuning, p.model, p.files);
     await tell({ type: 'saved', step, path: out });
@@ -149,17 +140,8 @@ export async function tune(
       continue;
     }
     if (event.type === 'end') {
-      if (event.aborted) {
-        await tell(event);
-        note(
-          event.step
-            ? `Stopped after step ${event.step}; the checkpoint is in ${run}. To go on: the same command with --resume`
-            : 'Stopped before the first step; nothing was written.',
-        );
-        return;
-      }
-      if (event.stoppedEarly) note(`stopped early, after step ${event.step}: validation got no better`);
-      if (!keepsBest || !existsSync(join(out, 'config.json'))) {
+      const finish = async (): Promise<void> => {
+        if (keepsBest && existsSync(join(out, 'config.json'))) return;
         const prefix = a.emaDecay === undefined ? 'weights/' : 'ema/';
         const { tensors } = await readSafetensors(join(run, training.runFiles.state), {
           names: (own) => own.startsWith(prefix),
@@ -167,17 +149,11 @@ export async function tune(
         restore(tuning, tensors, prefix);
         await save(event.step);
         if (keepsBest) note(`${out} was gone: it has the last weights now, not the best`);
-      }
-      const peak = process.resourceUsage().maxRSS * 1024;
-      note(`memory: ${bytes(peak)} at its peak`);
-      if (!a.json) await io.write(`${out}\n`);
-      await tell({ ...event, peakMemory: peak });
+      };
+      await end(event, finish, out);
       continue;
     }
-    await tell(event);
-    if (event.type === 'step') line.show(event);
-    else if (event.type === 'picture') note(`losses: ${event.path}`);
-    else if (event.type === 'warning') note(event.message);
+    await other(event);
   }
 }
 
@@ -194,10 +170,7 @@ async function suggestRate(
   signal: AbortSignal,
   io: Io,
 ): Promise<void> {
-  const [{ rateCurve, toPng }, { writeFileAtomic }] = await Promise.all([
-    import('@brickwork/training'),
-    import('@brickwork/runtime'),
-  ]);
+  const { rateCurve } = await import('@brickwork/training');
   const line = new ProgressLine(io);
   const { points, suggestion } = await tuning.findLearningRate(data.train, {
     ...{ task, batchSize, seed: a.seed, clip: a.maxGradNorm, groupByLength: a.groupByLength, signal },
@@ -212,8 +185,8 @@ async function suggestRate(
   const svg = await rateCurve(points, suggestion);
   const path = `${out}.learning-rate.png`;
   mkdirSync(dirname(path), { recursive: true });
-  await writeFileAtomic(`${out}.learning-rate.svg`, svg);
-  await writeFileAtomic(path, await toPng(svg));
+  await writeDrawing(`${out}.learning-rate.svg`, svg);
+  await writeDrawing(path, svg);
   io.note(`losses: ${path}`);
   if (a.json) await io.writeJson({ suggestion, points, picture: path });
   else if (suggestion === null) io.note('no step size made the loss fall: look at the picture, and at the data');

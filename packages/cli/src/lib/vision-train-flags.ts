@@ -4,7 +4,14 @@ import type { ImageBatchesOptions, Transform } from '@brickwork/vision';
 import { engineFlags, type EngineArgs } from './engine-flags.ts';
 import { usage } from './errors.ts';
 import { flags } from './flags.ts';
-import { optimizerFlags, optimizers, schedulers, type OptimizerArgs, type Scheduler } from './optimizer-flags.ts';
+import {
+  commonFlags,
+  optimizerFlags,
+  runFlags,
+  schedulers,
+  type OptimizerArgs,
+  type Scheduler,
+} from './optimizer-flags.ts';
 import { imageDataFlags, type ImageDataArgs } from './vision-data.ts';
 
 /** Ways to change pictures while training. */
@@ -68,6 +75,7 @@ export const visionTrainFlags = (usual: {
     cutmix: { type: 'number', above: 0, describe: 'puts a part of a picture into another; alpha, such as 1' },
   }),
   ...flags('Training', {
+    ...commonFlags,
     'learning-rate': {
       type: 'number',
       alias: 'lr',
@@ -81,9 +89,7 @@ export const visionTrainFlags = (usual: {
       default: usual.epochs,
       describe: 'times through the data',
     },
-    'max-steps': { ...positive, describe: 'updates, in place of epochs' },
     'batch-size': { ...positive, alias: 'b', default: usual.batchSize, describe: 'pictures in a batch' },
-    'gradient-accumulation-steps': { ...positive, default: 1, describe: 'batches in an update' },
     'warmup-ratio': {
       type: 'number',
       min: 0,
@@ -98,47 +104,16 @@ export const visionTrainFlags = (usual: {
       default: 'cosine',
       describe: 'how the step size changes; plateau halves it when validation stops improving',
     },
-    optim: {
-      type: 'choice',
-      alias: 'optimizer',
-      choices: optimizers,
-      default: 'adamw',
-      describe: 'how weights are updated',
-    },
     'weight-decay': { type: 'number', min: 0, default: 5e-4, describe: 'decay of filters and matrices' },
-    'max-grad-norm': {
-      type: 'number',
-      min: 0,
-      default: 1,
-      describe: 'longer gradients are scaled down to it; 0 for never',
-    },
     adversarial: {
       type: 'number',
       above: 0,
       max: 1,
       describe: 'half of each batch is changed against the network as it learns, by FGSM of this epsilon',
     },
-    seed: { type: 'number', alias: 's', min: 0, whole: true, default: 42, describe: 'decides every random choice' },
   }),
   ...optimizerFlags,
-  ...flags('Run', {
-    out: {
-      type: 'text',
-      alias: ['o', 'output-dir'],
-      required: true,
-      describe: 'folder for the model; metrics and checkpoints go to OUT.run',
-    },
-    resume: { type: 'switch', default: false, describe: 'go on from the last checkpoint in OUT.run, or begin' },
-    'eval-steps': { ...positive, describe: 'updates between evaluations; an epoch’s unless given' },
-    'save-steps': { ...positive, describe: 'updates between checkpoints; those of evaluations unless given' },
-    'keep-best': {
-      type: 'switch',
-      default: true,
-      describe: 'what is written has the lowest validation loss; --no-keep-best: the last weights',
-    },
-    picture: { type: 'switch', default: true, describe: 'draw the losses when the run ends' },
-    json: { type: 'switch', default: false, describe: 'a line of JSON for each event on stdout' },
-  }),
+  ...flags('Run', runFlags),
   ...engineFlags,
 });
 

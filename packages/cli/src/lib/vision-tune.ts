@@ -1,19 +1,19 @@
 // A run of training on pictures: what it tells on the way, and what it leaves.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import process from 'node:process';
 import type { NetworkTraining, TrainNetworkOptions } from '@brickwork/training';
 import type { HostTensor } from '@brickwork/runtime';
-import type { ImageSet } from '@brickwork/vision';
+import type { ImageBatchesOptions, ImageProcessor, ImageSet, TrainClassifierOptions } from '@brickwork/vision';
 import { engineOptions } from './engine-flags.ts';
 import type { Io } from './io.ts';
 import { optimizerOptions, scheduleOf } from './optimizer-flags.ts';
-import { bytes, count } from './progress.ts';
+import { count } from './progress.ts';
 import type { RunOutput } from './run-output.ts';
 import { scoreText } from './show-scores.ts';
 import type { Scores } from './scores.ts';
 import { readImageData } from './vision-data.ts';
-import type { VisionTrainArgs } from './vision-train-flags.ts';
+import { tellRun } from './tell-run.ts';
+import { mixOf, type VisionTrainArgs } from './vision-train-flags.ts';
 
 /** Pictures to train on, and those held out. */
 export async function trainingImages(
@@ -34,22 +34,27 @@ export async function trainingImages(
 
 const usualRates = { adamw: 2e-3, sgd: 0.05, adafactor: 2e-3, lion: 3e-4, muon: 0.02 } as const;
 
-/** The library's options of the flags, but for how many steps. */
+/** The library's options of the flags. */
 export function visionTrainOptions(
   a: VisionTrainArgs,
   {
-    steps,
+    images,
     run,
     signal,
     rateShare = 1,
-  }: { readonly steps: number; readonly run: string; readonly signal: AbortSignal; readonly rateShare?: number },
-): Omit<TrainNetworkOptions, 'steps'> {
+  }: { readonly images: number; readonly run: string; readonly signal: AbortSignal; readonly rateShare?: number },
+): TrainNetworkOptions {
+  const batches = Math.ceil(images / a.batchSize);
+  const accumulate = a.gradientAccumulationSteps;
+  const steps = a.maxSteps ?? Math.max(1, Math.round((batches * a.numTrainEpochs) / accumulate));
   return {
+    steps,
+    evaluateEvery: Math.min(a.evalSteps ?? Math.max(1, Math.ceil(batches / accumulate)), steps),
     rate: a.learningRate ?? usualRates[a.optim] * rateShare,
     schedule: scheduleOf(a.lrSchedulerType),
     warmup: Math.ceil(a.warmupRatio * steps),
     clip: a.maxGradNorm,
-    accumulate: a.gradientAccumulationSteps,
+    accumulate,
     ...optimizerOptions(a, a.optim),
     weightDecay: a.weightDecay,
     ...(a.saveSteps !== undefined && { saveEvery: a.saveSteps }),
@@ -61,6 +66,32 @@ export function visionTrainOptions(
     compile: engineOptions(a),
   };
 }
+
+/** The options of batches. */
+export function visionBatchOptions(
+  a: VisionTrainArgs,
+  processor: ImageProcessor,
+  io: Io,
+): Pick<
+  ImageBatchesOptions,
+  'batchSize' | 'evaluation' | 'normalization' | 'channels' | 'seed' | 'workers' | 'onBroken'
+> {
+  const { transforms: evaluation, normalization, channels } = processor;
+  return {
+    ...{ batchSize: a.batchSize, evaluation, normalization, channels, seed: a.seed },
+    ...(a.workers !== undefined && { workers: a.workers }),
+    ...(a.skipBroken && { onBroken: (message: string) => io.note(message) }),
+  };
+}
+
+/** What only classifiers are trained with. */
+export const classifierOptions = (
+  a: VisionTrainArgs,
+): Pick<TrainClassifierOptions, 'labelSmoothing' | 'mix' | 'adversarial'> => ({
+  labelSmoothing: a.labelSmoothingFactor,
+  ...mixOf(a),
+  ...(a.adversarial !== undefined && { adversarial: { epsilon: a.adversarial } }),
+});
 
 /** What is trained, and what becomes of it. */
 export interface VisionRun extends NetworkTraining {
@@ -75,26 +106,24 @@ export interface VisionRun extends NetworkTraining {
 }
 
 /** Goes through a run, telling what happens, and leaves the best or the last weights in the folder `out`. */
-export async function runVision(v: VisionRun, a: VisionTrainArgs, { out, run }: RunOutput, io: Io): Promise<void> {
-  const { progressLine } = await import('@brickwork/training');
-  const line = progressLine({ steps: v.steps, unit: 'pictures', stream: io.stderr });
-  const tell = async (event: object): Promise<void> => (a.json ? await io.writeJson(event) : undefined);
-  const note = (text: string): void => {
-    line.clear();
-    io.note(text);
-  };
+export async function runVision(v: VisionRun, a: VisionTrainArgs, output: RunOutput, io: Io): Promise<void> {
+  const { out } = output;
+  const { tell, note, other, end } = await tellRun(io, { steps: v.steps, unit: 'pictures', json: a.json, output });
   const save = async (step: number): Promise<void> => {
     await v.save();
     await tell({ type: 'saved', step, path: out });
   };
   const keepsBest = a.keepBest && v.validation !== null;
-  const trained = v.trained.reduce((sum, name) => sum + v.weights.get(name)!.data.length, 0);
-  const all = [...v.all.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const sum = (tensors: Iterable<HostTensor>): number =>
+    Array.from(tensors).reduce((n, { data }) => n + data.length, 0);
+  const trained = sum(v.trained.map((name) => v.weights.get(name)!));
+  const all = sum(v.all.values());
+  const held = v.validation?.count ?? 0;
   for await (const event of v.events) {
     if (event.type === 'start') {
-      await tell({ ...event, parameters: all, trained, train: v.train.count, validation: v.validation?.count ?? 0 });
+      await tell({ ...event, parameters: all, trained, train: v.train.count, validation: held });
       note(
-        `${count(trained)} of ${count(all)} values are trained; ${count(v.train.count)} pictures to train on, ${count(v.validation?.count ?? 0)} held out${v.train.classes.length ? `, ${v.train.classes.length} classes` : ''}; ${count(v.steps)} steps${event.step ? `, going on from step ${event.step}` : ''}`,
+        `${count(trained)} of ${count(all)} values are trained; ${count(v.train.count)} pictures to train on, ${count(held)} held out${v.train.classes.length ? `, ${v.train.classes.length} classes` : ''}; ${count(v.steps)} steps${event.step ? `, going on from step ${event.step}` : ''}`,
       );
     } else if (event.type === 'evaluation') {
       const scores: Scores = { loss: event.loss, ...(await v.scores?.()) };
@@ -103,26 +132,8 @@ export async function runVision(v: VisionRun, a: VisionTrainArgs, { out, run }: 
       note(`step ${event.step}: validation ${scoreText(scores)}${event.best ? ', the best so far' : ''}`);
       if (event.best && keepsBest) await save(event.step);
     } else if (event.type === 'end') {
-      if (event.aborted) {
-        await tell(event);
-        return note(
-          event.step
-            ? `Stopped after step ${event.step}; the checkpoint is in ${run}. To go on: the same command with --resume`
-            : 'Stopped before the first step; nothing was written.',
-        );
-      }
-      if (event.stoppedEarly) note(`stopped early, after step ${event.step}: validation got no better`);
-      if (!keepsBest || !existsSync(join(out, 'config.json'))) await save(event.step);
-      const peak = process.resourceUsage().maxRSS * 1024;
-      note(`memory: ${bytes(peak)} at its peak`);
-      if (!a.json) await io.write(`${out}\n`);
-      await tell({ ...event, peakMemory: peak });
-    } else {
-      await tell(event);
-      if (event.type === 'step') line.show(event);
-      else if (event.type === 'picture') note(`losses: ${event.path}`);
-      else if (event.type === 'warning') note(event.message);
-    }
+      const isSaved = keepsBest && existsSync(join(out, 'config.json'));
+      await end(event, async () => (isSaved ? undefined : await save(event.step)), out);
+    } else await other(event);
   }
-  line.clear();
 }
