@@ -6,10 +6,11 @@ import type { Cases } from './cases.ts';
 import { elementwiseCases } from './elementwise.ts';
 import { imageCases } from './images.ts';
 import { productCases } from './products.ts';
+import { quantizedCases } from './quantized.ts';
 import { reductionCases } from './reductions.ts';
 import { shapeCases } from './shapes.ts';
 
-const all: readonly Cases[] = [elementwiseCases, shapeCases, reductionCases, productCases, imageCases];
+const all: readonly Cases[] = [elementwiseCases, shapeCases, reductionCases, productCases, quantizedCases, imageCases];
 
 for (const [operator, checks] of all.flatMap((cases) => Object.entries(cases)))
   describe(`${operator}`, () => {

@@ -16,6 +16,8 @@ export { moduleUrl } from './module-url.ts';
 export type { OperatorTime, Placement } from './profile.ts';
 export type * from './program.ts';
 export type { Provider } from './providers.ts';
+export { fromBlocks, toBlocks, type BlockMatrix } from './quantize/blocks.ts';
+export { ConstantWeights, type ConstantWeightsOptions, type WeightFormat } from './quantize/constant-weights.ts';
 export { recoverFolder, replaceFolder, type ReplaceFolderOptions } from './replace-folder.ts';
 export * from './safetensors.ts';
 export { SafetensorsError, type SafetensorsEntry, type SafetensorsHeader } from './safetensors-header.ts';

@@ -73,8 +73,14 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: Atte
     throw new Error(
       `attention: q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)}; needs (B, H, T, D), (B, K, S, D), (B, K, S, E) with H a multiple of K`,
     );
-  const { mask = null, scale = 1 / Math.sqrt(D as number), dropout = 0, past = null, softcap = null } = o;
-  if (q.shape[1] !== k.shape[1]) return grouped(q, k, v, ctx, { ...o, mask, scale });
+  if (q.shape[1] !== k.shape[1]) return grouped(q, k, v, ctx, o);
+  return attend(q, k, v, ctx, o);
+}
+
+// Of any stacks of (T, D), (S, D) and (S, E).
+function attend(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: AttentionOptions): Tensor {
+  const D = q.shape.at(-1) as number;
+  const { mask = null, scale = 1 / Math.sqrt(D), dropout = 0, past = null, softcap = null } = o;
   if (past) return withPast(q, k, v, past, ctx, { mask, scale, dropout, softcap });
   const scores = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)
   if (softcap) {
@@ -93,8 +99,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: Atte
     const dS = mul(P, sub(dP, sum(mul(g, y), [-1], true)));
     return [
       matmul(dS, k, { alpha: scale }),
-      matmul(dS, q, { transA: true, alpha: scale }),
-      matmul(weights, g, { transA: true }),
+      sumTo(matmul(dS, q, { transA: true, alpha: scale }), k),
+      sumTo(matmul(weights, g, { transA: true }), v),
       ...(mask ? [sumTo(dS, mask)] : []),
     ];
   });
@@ -117,20 +123,24 @@ export function attentionWeights(q: Tensor, k: Tensor, o: AttentionOptions = {})
 export const cap = (x: Tensor, limit: number): Tensor => mul(tanh(mul(x, 1 / limit)), limit);
 
 // The queries of a group stand one after the other along T, so that each head of keys is read once for all of them.
-// Where T isn't known while tracing, the keys and values are repeated instead.
+// Where T isn't known while tracing, they stand along an axis of their own.
 function grouped(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: AttentionOptions): Tensor {
   const [B, H, T, D] = q.shape as [number, number, number | string, number];
   const K = k.shape[1] as number;
+  const E = v.shape[3]!;
   const n = H / K;
   const { mask = null, past = null } = o;
   if (typeof T === 'string') {
-    const wide = past && { key: repeatHeads(past.key, n), value: repeatHeads(past.value, n) };
-    return attention(q, repeatHeads(k, n), repeatHeads(v, n), ctx, { ...o, past: wide });
+    const wide = (x: Tensor): Tensor => unsqueeze(x, 2); // (B, K, 1, S, D)
+    const heads = { ...o, past: past && { key: wide(past.key), value: wide(past.value) } };
+    const shared = mask && mask.rank === 4 ? unsqueeze(mask, 1) : mask; // (B, 1, 1, T, S)
+    const y = attend(q.reshape([B, K, n, T, D]), wide(k), wide(v), ctx, { ...heads, mask: shared }); // (B, K, n, T, E)
+    return y.reshape([B, H, T, E]);
   }
   const rows = q.reshape([B, K, n * T, D]);
   // All rows of the mask, once for each query of a group.
   const masks = mask && mask.shape.at(-2) !== 1 ? concat(Array<Tensor>(n).fill(mask), mask.rank - 2) : mask;
-  return attention(rows, k, v, ctx, { ...o, mask: masks }).reshape([B, H, T, v.shape[3]!]);
+  return attend(rows, k, v, ctx, { ...o, mask: masks }).reshape([B, H, T, E]);
 }
 
 // Each head n times: (B, K, S, D) to (B, n K, S, D).
@@ -150,10 +160,10 @@ function withPast(
 ): Tensor {
   const before = matmul(q, past.key, { transB: true, alpha: scale }); // (B, H, T, P)
   const now = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)
-  const both = concat([before, now], 3); // (B, H, T, P+S)
+  const both = concat([before, now], before.rank - 1); // (B, H, T, P+S)
   const joined = softcap ? cap(both, softcap) : both;
   const P = softmax(mask ? joined.add(mask) : joined);
   const keep = dropoutMask(P.shape, dropout, ctx);
-  const [first, second] = splitLike(keep ? mul(P, keep) : P, [before, now], 3);
+  const [first, second] = splitLike(keep ? mul(P, keep) : P, [before, now], before.rank - 1);
   return matmul(first!, past.value).add(matmul(second!, v)); // (B, H, T, E)
 }

@@ -122,3 +122,12 @@ export * from './take-tokens.ts';
 export * from './through-blocks.ts';
 export * from './through-layers.ts';
 export * from './weights.ts';
+export { exportTolerances, type ExportCheck } from './export/check-export.ts';
+export {
+  exportModel,
+  exportTypes,
+  type Exported,
+  type ExportedFile,
+  type ExportOptions,
+  type ExportType,
+} from './export/export-model.ts';

@@ -9,8 +9,10 @@ import type { OnnxOptions } from './write.ts';
 
 /** How a model file is written. */
 export interface OnnxFileOptions extends OnnxOptions {
-  /** When constants leave the model for a file beside it, called like the model with `.data` added. */
+  /** When constants leave the model for a file beside it. */
   readonly externalData?: {
+    /** What is added to the model's name; `.data` unless given. */
+    readonly suffix?: string;
     /** Only where all constants together have more bytes than this; 1 GiB unless given, 0 for always. */
     readonly limit?: number;
     /** Only constants of at least this many bytes; 4096 unless given. */
@@ -34,7 +36,7 @@ export async function writeOnnx(
   outputs: Readonly<Record<string, Tensor>>,
   o: OnnxFileOptions = {},
 ): Promise<void> {
-  const { limit = 2 ** 30, threshold = page } = o.externalData ?? {};
+  const { limit = 2 ** 30, threshold = page, suffix = '.data' } = o.externalData ?? {};
   for (const [key, value] of Object.entries({ limit, threshold }))
     if (!(value >= 0)) throw new OnnxError(`writeOnnx: externalData.${key} is ${value}; needs bytes`);
   const names = nameAll(outputs, o);
@@ -42,7 +44,7 @@ export async function writeOnnx(
   const outside = names.constants.filter(
     ({ tensor }) => total > limit && tensor.data!.byteLength >= Math.max(1, threshold),
   );
-  const location = `${basename(path)}.data`;
+  const location = `${basename(path)}${suffix}`;
   const places = new Map<string, Place>();
   let end = 0;
   for (const { name, tensor } of outside) {

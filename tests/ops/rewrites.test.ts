@@ -1,0 +1,122 @@
+// Graphs that were rewritten compute what the graphs compute that they were made of.
+import { describe, expect, test } from 'vitest';
+import {
+  constant,
+  erf,
+  gelu,
+  geluTanh,
+  inHalf,
+  input,
+  matmul,
+  mul,
+  portable,
+  reciprocal,
+  relu,
+  rewrite,
+  softmax,
+  sqrt,
+  sum,
+  toHalf,
+  topologicalOrder,
+  type Tensor,
+} from '../../packages/graph/src/index.ts';
+import { compile, hostTensor, type HostTensor } from '../../packages/runtime/src/index.ts';
+
+async function run(
+  outputs: Record<string, Tensor>,
+  feeds: Record<string, HostTensor>,
+): Promise<Record<string, number[]>> {
+  const program = await compile(outputs);
+  const results = await program.run(feeds);
+  await program.dispose();
+  return Object.fromEntries(
+    Object.entries(results).map(([name, { data }]) => [name, Array.from(data as Float32Array, Number)]),
+  );
+}
+const wave = (...shape: number[]): HostTensor => {
+  const n = shape.reduce((a, b) => a * b, 1);
+  return hostTensor(
+    Float32Array.from({ length: n }, (_, i) => Math.sin(1.7 * i + 0.3)),
+    shape,
+  );
+};
+function close(found: readonly number[], expected: readonly number[], tolerance: number): void {
+  expect(found.length).toBe(expected.length);
+  found.forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThanOrEqual(tolerance));
+}
+
+describe('rewrite', () => {
+  const x = input('x', [2, 3]);
+
+  test('what no rule touches is the same tensor', () => {
+    const y = relu(x);
+    expect(rewrite({ y }, {})['y']).toBe(y);
+  });
+
+  test('a leaf gives way to a constant, and nodes to others', async () => {
+    const w = input('w', [3, 2]);
+    const y = relu(matmul(x, w));
+    const made = rewrite(
+      { y },
+      {
+        leaf: (leaf) => (leaf === w ? constant(Float32Array.of(1, -1, 0, 2, 3, -3), [3, 2]) : null),
+        node: ({ op }, inputs) => (op.name === 'Relu' ? [mul(inputs[0]!, 2)] : null),
+      },
+    );
+    expect(await run(made, { x: hostTensor(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]) })).toEqual({
+      y: [20, -12, 44, -24],
+    });
+  });
+});
+
+describe('portable', () => {
+  const x = input('x', ['B', 3]);
+
+  test.each([17, 20, 23])('opset %s: no operator of an engine’s own, and the same results to 1e-6', async (opset) => {
+    const w = constant(wave(2, 3).data as Float32Array, [2, 3]);
+    const outputs = {
+      across: matmul(x, w, { transB: true, alpha: 0.5 }),
+      gelu: gelu(x),
+      fast: geluTanh(x),
+      inner: matmul(x, x, { transA: true }),
+      erf: erf(x),
+    };
+    const made = portable(outputs, { opset });
+    const domains = topologicalOrder(Object.values(made)).map(({ op }) => op.domain ?? '');
+    expect(new Set(domains)).toEqual(new Set(['']));
+    const feeds = { x: wave(4, 3) };
+    const [found, expected] = [await run(made, feeds), await run(outputs, feeds)];
+    for (const [name, values] of Object.entries(expected)) close(found[name]!, values, 1e-6);
+  });
+});
+
+describe('half precision', () => {
+  test('values at the borders of the type, to the nearest and even', () => {
+    const values = Float32Array.of(0, -0, 1, -2, 65504, 70000, -Infinity, 2 ** -24, 2 ** -25, 3 * 2 ** -25, 2 ** -14);
+    const halves = [0, 0x8000, 0x3c00, 0xc000, 0x7bff, 0x7bff, 0xfbff, 1, 0, 2, 0x400];
+    expect(Array.from(toHalf(values))).toEqual(halves);
+    // 1 + 2^-11 lies between 1 and 1 + 2^-10; 1 + 3·2^-11 between odd 1 + 2^-10 and even 1 + 2^-9.
+    expect(Array.from(toHalf(Float32Array.of(1 + 2 ** -11, 1 + 3 * 2 ** -11, 2047.75)))).toEqual([
+      0x3c00, 0x3c02, 0x6800,
+    ]);
+    expect(toHalf(Float32Array.of(NaN))[0]! & 0x7c00).toBe(0x7c00);
+  });
+
+  test('sums of squares beyond the type’s range are computed in float32; inputs and outputs stay as asked', async () => {
+    const x = input('x', [2, 4]);
+    const square = sum(mul(x, x), [1], true);
+    const y = mul(x, reciprocal(sqrt(square.add(1))));
+    const made = inHalf({ y, weights: softmax(x) }, { keep: () => true });
+    expect(made['y']!.dtype).toBe('float32');
+    const feeds = { x: hostTensor(Float32Array.of(300, -400, 500, 600, 1, 2, 3, 4), [2, 4]) };
+    const [found, expected] = [await run(made, feeds), await run({ y, weights: softmax(x) }, feeds)];
+    close(found['y']!, expected['y']!, 2e-3);
+    close(found['weights']!, expected['weights']!, 2e-3);
+  });
+
+  test('inputs and outputs become float16 unless kept', () => {
+    const x = input('x', [2]);
+    const made = inHalf({ y: relu(x), z: mul(x, 2) }, { keep: (name) => name === 'z' });
+    expect([made['y']!.dtype, made['z']!.dtype]).toEqual(['float16', 'float32']);
+  });
+});
