@@ -81,8 +81,32 @@ export const quantizedCases: Cases = {
         W.map((row) => row.reduce((s, w, k) => s + w * x[k]!, 0)),
       );
     },
+    'a bias': async () => {
+      const [N, K] = [3, 32];
+      const { codes, scales, W } = blocks(N, K, format);
+      const x = whole(K, 32);
+      const bias = [1000, -2000, 0.5];
+      const y = matmulNBits(
+        input('x', [1, K]),
+        codes,
+        scales,
+        { N, K, ...format },
+        constant(Float32Array.from(bias), [N]),
+      );
+      await equals(
+        y,
+        { x: hostTensor(x, [1, K]) },
+        W.map((row, n) => row.reduce((s, w, k) => s + w * x[k]!, bias[n]!)),
+      );
+    },
     'what doesn’t fit': () => {
       const { codes, scales } = blocks(3, 64, format);
+      const short = constant(new Float32Array(2), [2]);
+      throws(
+        () => matmulNBits(input('x', [1, 64]), codes, scales, { N: 3, K: 64, ...format }, short),
+        'matmulNBits',
+        'bias',
+      );
       throws(() => matmulNBits(input('x', [1, 32]), codes, scales, { N: 3, K: 64, ...format }), 'matmulNBits', 'needs');
       throws(() => matmulNBits(input('x', [1, 64]), codes, scales, { N: 4, K: 64, ...format }), 'matmulNBits', 'needs');
     },

@@ -1,6 +1,7 @@
 // Graphs that were rewritten compute what the graphs compute that they were made of.
 import { describe, expect, test } from 'vitest';
 import {
+  concat,
   constant,
   erf,
   gelu,
@@ -13,7 +14,9 @@ import {
   reciprocal,
   relu,
   rewrite,
+  shareSizes,
   softmax,
+  splitLike,
   sqrt,
   sum,
   toHalf,
@@ -66,6 +69,26 @@ describe('rewrite', () => {
     expect(await run(made, { x: hostTensor(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]) })).toEqual({
       y: [20, -12, 44, -24],
     });
+  });
+});
+
+describe('shareSizes', () => {
+  test('sizes of named axes are read from an input, once for all', async () => {
+    const x = input('x', ['B', 'T']);
+    const z = input('z', ['B', 'P']);
+    const steps = (a: Tensor): Tensor => {
+      const both = concat([mul(a, 2), mul(z, 3)], 1);
+      const [first, second] = splitLike(softmax(both), [relu(a), relu(z)], 1);
+      return first!.add(sum(second!, [1], true));
+    };
+    const y = steps(steps(x));
+    const made = shareSizes({ y });
+    const asked = (of: Tensor): string[] =>
+      topologicalOrder([of]).flatMap(({ op, inputs }) => (op.name === 'Shape' ? [inputs[0]!.name ?? 'a step'] : []));
+    expect(asked(y)).toEqual(Array(4).fill('a step'));
+    expect(asked(made['y']!).toSorted()).toEqual(['x', 'z']);
+    const feeds = { x: wave(2, 3), z: wave(2, 2) };
+    expect(await run(made, feeds)).toEqual(await run({ y }, feeds));
   });
 });
 

@@ -10,6 +10,7 @@ export * from './portable.ts';
 export * from './gradients.ts';
 export * from './recompute.ts';
 export * from './rewrite.ts';
+export * from './share-sizes.ts';
 export * from './ops/batch-norm.ts';
 export * from './ops/bits.ts';
 export * from './ops/cast.ts';

@@ -1,5 +1,6 @@
 // Compiles a graph or an ONNX model for ONNX Runtime.
-import { toOnnx, type Tensor } from '@brickwork/graph';
+import type { Tensor } from '@brickwork/graph';
+import { modelSource } from './model-source.ts';
 import type { Program } from './program.ts';
 import type { Provider } from './providers.ts';
 import { openSession, type SessionOptions } from './session-program.ts';
@@ -50,14 +51,29 @@ export async function compile(
     throw new Error(`compile: memory is ${JSON.stringify(memory)}; needs 'arena' or 'plain'`);
   signal?.throwIfAborted();
   const session: SessionOptions = { providers, threads: threads ?? null, memory, spinning, allowInPlace, profile };
-  const source = typeof model === 'string' || model instanceof Uint8Array ? model : toOnnx(model);
-  if (source.length === 0)
-    throw new Error(
-      `compile: the model is ${typeof source === 'string' ? 'an empty path' : '0 bytes long'}; needs an ONNX model`,
-    );
   refuseTelemetry(); // in this thread: others only have a copy of the environment
-  if (worker) return openWorker(source, session, source !== model, signal);
-  const program = await openSession(source, session);
+  if (typeof model !== 'string' && !(model instanceof Uint8Array)) {
+    const source = await modelSource(model, signal ? { signal } : {});
+    try {
+      return await open(source.model, session, { worker, give: true, signal });
+    } finally {
+      await source.release();
+    }
+  }
+  if (model.length === 0)
+    throw new Error(
+      `compile: the model is ${typeof model === 'string' ? 'an empty path' : '0 bytes long'}; needs an ONNX model`,
+    );
+  return await open(model, session, { worker, give: false, signal });
+}
+
+async function open(
+  model: Uint8Array | string,
+  session: SessionOptions,
+  { worker, give, signal }: { worker: boolean; give: boolean; signal: AbortSignal | undefined },
+): Promise<Program> {
+  if (worker) return openWorker(model, session, give, signal);
+  const program = await openSession(model, session);
   if (!signal?.aborted) return program;
   await program.dispose();
   throw signal.reason;

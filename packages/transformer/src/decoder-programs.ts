@@ -1,9 +1,21 @@
 // The compiled programs of a decoder, and the weights that they run with: the network's own, or others in their place.
-import type { Tensor } from '@brickwork/graph';
-import { compile, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
+import { shareSizes, type Tensor } from '@brickwork/graph';
+import {
+  compile,
+  ConstantWeights,
+  type CompileOptions,
+  type ConstantWeightsOptions,
+  type HostTensor,
+  type Program,
+} from '@brickwork/runtime';
 
 /** Compiled programs by what they compute. */
 export type SharedPrograms = Map<string, Promise<Program>>;
+
+/** How the weights of products, and tables, are held while text is written. */
+export const decoderTypes = ['fp32', 'int8', 'int4'] as const;
+/** 32 bits, or blocks of 8 or 4 bits with a scale each. */
+export type DecoderType = (typeof decoderTypes)[number];
 
 /** Which weights programs run with. */
 export interface DecoderProgramsOptions extends CompileOptions {
@@ -11,6 +23,12 @@ export interface DecoderProgramsOptions extends CompileOptions {
   readonly programs?: SharedPrograms;
   /** Values that take the place of the network's own in this decoder: an adapter's. */
   readonly weights?: ReadonlyMap<string, HostTensor>;
+  /** How weights are held; `fp32` unless given. Not for programs that are shared. */
+  readonly dtype?: DecoderType;
+  /** Weights for which this is true stay in float32, whatever the type. */
+  readonly keep?: (name: string) => boolean;
+  /** Values that share a scale in blocks: 16, 32, 64 or 128; 32 unless given. */
+  readonly blockSize?: 16 | 32 | 64 | 128;
 }
 
 /** Programs that are compiled when they are first needed. */
@@ -21,20 +39,37 @@ export class DecoderPrograms {
   readonly #replaced: ReadonlyMap<string, HostTensor>;
   readonly #replacedIn = new WeakMap<Program, readonly [string, HostTensor][]>();
   readonly #options: CompileOptions;
+  readonly #held: ConstantWeightsOptions;
 
-  /** @param weights the network's own; they stay with each program, so that a step gives it only what is new. */
+  /**
+   * @param weights the network's own. They become part of each program when it is compiled, where the engine arranges them for
+   *   its kernels; those of shared programs stay inputs.
+   */
   constructor(
     weights: ReadonlyMap<string, HostTensor>,
-    { programs, weights: replaced = new Map(), ...options }: DecoderProgramsOptions,
+    {
+      programs,
+      weights: replaced = new Map(),
+      dtype = 'fp32',
+      keep = () => false,
+      blockSize = 32,
+      ...options
+    }: DecoderProgramsOptions,
   ) {
+    if (!decoderTypes.includes(dtype))
+      throw new Error(`decoder: dtype is ${JSON.stringify(dtype)}; there are ${decoderTypes.join(', ')}`);
+    if (programs && dtype !== 'fp32')
+      throw new Error(`decoder: programs that are shared run in fp32; merge the adapter for ${dtype}`);
     this.#compiled = programs ?? new Map();
     this.#isShared = programs !== undefined;
     this.#weights = weights;
     this.#replaced = replaced;
     this.#options = options;
+    const format = dtype === 'fp32' ? null : dtype;
+    this.#held = { format, blockSize, formatOf: (name) => (keep(name) ? null : format) };
   }
 
-  /** Runs one, traced and compiled if it wasn't before. */
+  /** Runs one, traced and compiled if it wasn't before. Values that the graph has no use for are left out. */
   async run(
     name: string,
     trace: () => Record<string, Tensor>,
@@ -49,10 +84,10 @@ export class DecoderPrograms {
     const program = await made;
     let own = this.#replacedIn.get(program);
     if (!own) {
-      own = this.#usedBy(program, this.#replaced);
+      own = this.#isShared ? usedBy(program, this.#replaced) : [];
       this.#replacedIn.set(program, own);
     }
-    return program.run(new Map([...own, ...Object.entries(feeds)]));
+    return program.run(new Map([...own, ...usedBy(program, new Map(Object.entries(feeds)))]));
   }
 
   /** Frees the programs, unless they are shared. */
@@ -64,13 +99,22 @@ export class DecoderPrograms {
   }
 
   async #compile(outputs: Record<string, Tensor>): Promise<Program> {
-    const program = await compile(outputs, this.#options);
-    await program.bind(new Map(this.#usedBy(program, this.#weights)));
+    if (!this.#isShared) return await compile(this.withWeights(outputs), this.#options);
+    const program = await compile(shareSizes(outputs), this.#options);
+    await program.bind(new Map(usedBy(program, this.#weights)));
     return program;
   }
 
-  #usedBy(program: Program, weights: ReadonlyMap<string, HostTensor>): [string, HostTensor][] {
-    const used = new Set(program.inputs.map((i) => i.name));
-    return [...weights].filter(([name]) => used.has(name));
+  /** The graph with its weights inside. */
+  withWeights(outputs: Record<string, Tensor>): Record<string, Tensor> {
+    const weights = new Map([...this.#weights, ...this.#replaced]);
+    return new ConstantWeights(weights, this.#held).apply(shareSizes(outputs));
   }
+}
+
+function usedBy(program: Program, values: ReadonlyMap<string, HostTensor>): [string, HostTensor][] {
+  return program.inputs.flatMap(({ name }) => {
+    const value = values.get(name);
+    return value ? [[name, value] as [string, HostTensor]] : [];
+  });
 }

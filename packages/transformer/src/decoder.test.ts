@@ -78,6 +78,129 @@ test('reordered rows go on from what their source was; rows may double and disap
   expectClose(row(logits, 0), await fullPass([...now[3]!, 5]));
 });
 
+test('rows join while others are written, and leave', async () => {
+  const rows = [text(70), text(9, 4)];
+  await decoder.prefill(rows);
+  let logits = await decoder.join([text(3, 9)]);
+  expectClose(row(logits, 0), await fullPass(text(3, 9)));
+  rows.push(text(3, 9));
+  rows.forEach((ids, r) => ids.push(r));
+  logits = await decoder.step([0, 1, 2]);
+  for (const [r, ids] of rows.entries()) expectClose(row(logits, r), await fullPass(ids));
+  decoder.reorder([2, 1]);
+  logits = await decoder.join([text(100, 2), text(2)]);
+  expectClose(row(logits, 0), await fullPass(text(100, 2)));
+  const now = [rows[2]!, rows[1]!, text(100, 2), text(2)].map((ids) => [...ids, 7]);
+  logits = await decoder.step([7, 7, 7, 7]);
+  for (const [r, ids] of now.entries()) expectClose(row(logits, r), await fullPass(ids));
+});
+
+test('prompts of several passes; and what normalises each row of logits', async () => {
+  const long = new GPT2LMHeadModel({ vocab_size: V, n_positions: 700, n_embd: 8, n_layer: 2, n_head: 2 });
+  const own = new Map([
+    ...weights,
+    [
+      'transformer.wpe.weight',
+      hostTensor(
+        Float32Array.from({ length: 5600 }, (_, i) => Math.sin(i)),
+        [700, 8],
+      ),
+    ],
+  ] as [string, HostTensor][]);
+  const whole_ = new CachedDecoder(long, own);
+  const ids = text(600);
+  const found = Float32Array.from(await whole_.prefill([ids, ids.slice(0, 300), ids.slice(0, 10)]));
+  for (const [r, n] of [600, 300, 10].entries()) {
+    await whole_.prefill([ids.slice(0, 1)]);
+    let step = new Float32Array(0) as Float32Array;
+    for (let at = 1; at < n; at += 1) step = await whole_.step([ids[at]!]);
+    expectClose(row(found, r), row(step, 0));
+    const sum = row(step, 0).reduce((s, x) => s + Math.exp(x), 0);
+    expect(whole_.normalizers[0]).toBeCloseTo(Math.log(sum), 5);
+  }
+  await whole_.dispose();
+});
+
+describe('in a thread of its own', () => {
+  const own = new CachedDecoder(model, weights, { worker: true, hiddenStates: true });
+  programs.push(own);
+
+  test('gives what it gives here', async () => {
+    const here = new CachedDecoder(model, weights, { hiddenStates: true });
+    const both = async (run: (d: CachedDecoder) => Promise<Float32Array>): Promise<void> => {
+      expect([...(await run(own))]).toEqual([...(await run(here))]);
+      expect([...own.normalizers]).toEqual([...here.normalizers]);
+    };
+    await both((d) => d.prefill([text(5), text(70, 3)]));
+    await both((d) => d.step([1, 2]));
+    for (const d of [own, here]) d.reorder([1, 0, 1]);
+    await both((d) =>
+      d.stepMany([
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ]),
+    );
+    for (const d of [own, here]) d.truncate([4, 6, 8]);
+    await both((d) => d.join([text(4)]));
+    await both((d) => d.step([1, 2, 3, 4]));
+    expect(own.hiddenStates(1)).toEqual(here.hiddenStates(1));
+    await here.dispose();
+  });
+
+  test('can be given up, and used again', async () => {
+    const stop = new AbortController();
+    const given = own.prefill([text(150)], stop.signal);
+    stop.abort(new Error('enough'));
+    await expect(given).rejects.toThrow('enough');
+    expectClose(row(await own.prefill([text(4, 2)]), 0), await fullPass(text(4, 2)));
+    await own.dispose();
+    expectClose(row(await own.prefill([text(4, 2)]), 0), await fullPass(text(4, 2)));
+  });
+});
+
+describe('weights in few bits', () => {
+  const wide = new GPT2LMHeadModel({ vocab_size: 64, n_positions: 40, n_embd: 64, n_layer: 2, n_head: 2 });
+  const values = new Map(
+    [...initialize(wide, 3)].map(([name, { shape, data }]): [string, HostTensor] => [
+      name,
+      hostTensor(data as Float32Array, shape as number[]),
+    ]),
+  );
+  const logits = async (options: ConstructorParameters<typeof CachedDecoder>[2]): Promise<number[]> => {
+    const own = new CachedDecoder(wide, values, options);
+    await own.prefill([[1, 2, 3]]);
+    const found = [...(await own.step([4]))];
+    await own.dispose();
+    return found;
+  };
+  const apart = (a: readonly number[], b: readonly number[]): number =>
+    Math.max(...a.map((x, i) => Math.abs(x - b[i]!))) / Math.max(...b.map(Math.abs));
+
+  test('are near those in 32; layers that are kept are nearer', async () => {
+    const exact = await logits({});
+    const [eight, four, kept] = [
+      apart(await logits({ dtype: 'int8' }), exact),
+      apart(await logits({ dtype: 'int4' }), exact),
+      apart(await logits({ dtype: 'int4', keep: (name) => !name.includes('mlp') }), exact),
+    ];
+    // Steps of 1/254 and 1/15 of a block's range, through two layers.
+    expect(eight).toBeGreaterThan(0);
+    expect(eight).toBeLessThan(0.03);
+    expect(four).toBeGreaterThan(eight);
+    expect(four).toBeLessThan(0.3);
+    expect(kept).toBeLessThan(four);
+    expect(kept).toBeGreaterThan(0);
+  });
+
+  test('what isn’t there is said', () => {
+    expect(() => new CachedDecoder(wide, values, { dtype: 'int2' as never })).toThrow(
+      'dtype is "int2"; there are fp32, int8, int4',
+    );
+    expect(() => new CachedDecoder(wide, values, { dtype: 'int4', programs: new Map() })).toThrow('merge the adapter');
+  });
+});
+
 test('a second prompt starts over', async () => {
   await decoder.prefill([text(20), text(3)]);
   expectClose(row(await decoder.prefill([text(4, 2)]), 0), await fullPass(text(4, 2)));

@@ -1,28 +1,35 @@
 // Keys and values of earlier tokens, kept outside the graph in buffers that grow by pages, so that a step of decoding
-// returns only what is new. Rows are independent: each holds its own length.
+// returns only what is new. Rows are independent: each holds its own length. Rows come and go without moving the others.
 import { hostTensor, type HostTensor } from '@brickwork/runtime';
 import { masked } from './attention.ts';
 
-/** Slots by which the cache grows. */
+/** Slots by which the cache grows at least; it grows by an eighth where that is more. */
 const page = 64;
 
-interface CacheShape {
+/** What is kept of each token. */
+export interface CacheShape {
   readonly layers: number;
   /** Heads of keys and values, and the width of each. */
   readonly heads: number;
   readonly width: number;
 }
 
+/** The name of the mask of the layers that see so many positions back. */
+export const maskName = (window: number | null): string => (window === null ? 'mask' : `mask.${window}`);
+
 /** The cache of a batch of rows. */
 export class KeyValueCache {
   readonly #shape: CacheShape;
   #lengths: number[] = [];
   #capacity = 0;
-  // Per layer keys, then values: (rows, H, capacity, D).
+  // Per layer keys, then values: (rows, H, capacity, D), with room for more rows than there are.
   #slots: Float32Array[] = [];
+  // As the graph takes them; null where they have changed.
+  #tensors: Record<string, HostTensor> | null = null;
 
   constructor(shape: CacheShape) {
     this.#shape = shape;
+    this.#slots = Array.from({ length: 2 * shape.layers }, () => new Float32Array(0));
   }
 
   /** How many tokens each row holds. */
@@ -34,45 +41,78 @@ export class KeyValueCache {
   clear(rows: number, room = 0): void {
     this.#lengths = Array.from({ length: rows }, () => 0);
     this.#capacity = 0;
-    this.#slots = [];
+    this.#slots = this.#slots.map(() => new Float32Array(0));
+    this.#tensors = null;
     this.reserve(room);
   }
 
   /** Makes room for `length` tokens a row. */
   reserve(length: number): void {
-    if (length <= this.#capacity) return;
-    const { layers, heads: H, width: D } = this.#shape;
-    const from = this.#capacity;
-    const to = Math.ceil(length / page) * page;
-    const B = this.#lengths.length;
-    const grown = Array.from({ length: 2 * layers }, () => new Float32Array(B * H * to * D));
-    this.#slots.forEach((old, i) => {
-      for (let r = 0; r < B * H; r++) grown[i]!.set(old.subarray(r * from * D, (r + 1) * from * D), r * to * D);
-    });
-    this.#slots = grown;
-    this.#capacity = to;
+    if (length > this.#capacity) this.#arrange(this.#lengths.length, grown(length));
   }
 
-  /** Appends the first `counts[row]` of T new tokens to each row. `present` is (2 layers, B, H, T, D). */
+  // Room for so many rows of so many slots; what is there stays.
+  #arrange(rows: number, capacity: number): void {
+    const { heads: H, width: D } = this.#shape;
+    const [from, to] = [this.#capacity * D, capacity * D];
+    const kept = this.#lengths.length * H;
+    this.#slots = this.#slots.map((old) => {
+      const next = new Float32Array(rows * H * to);
+      if (from === to) next.set(old.subarray(0, kept * from));
+      else for (let r = 0; r < kept; r++) next.set(old.subarray(r * from, (r + 1) * from), r * to);
+      return next;
+    });
+    this.#capacity = capacity;
+    this.#tensors = null;
+  }
+
+  /** Appends the first `counts[row]` of T new tokens to each row. `present` is (B, 2 layers · H, T, D). */
   append(present: Float32Array, T: number, counts: readonly number[]): void {
     const { heads: H, width: D } = this.#shape;
-    const B = counts.length;
+    const parts = this.#slots.length;
     this.#slots.forEach((slots, i) => {
-      for (let row = 0; row < B; row++)
+      counts.forEach((count, row) => {
         for (let h = 0; h < H; h++) {
-          const from = ((i * B + row) * H + h) * T * D;
+          const from = ((row * parts + i) * H + h) * T * D;
           const to = ((row * H + h) * this.#capacity + this.#lengths[row]!) * D;
-          slots.set(present.subarray(from, from + counts[row]! * D), to);
+          slots.set(present.subarray(from, from + count * D), to);
         }
+      });
     });
     counts.forEach((n, row) => (this.#lengths[row]! += n));
   }
 
-  /** Row i goes on from what was row `order[i]`. */
+  /** Adds another cache's rows behind these. */
+  join(other: KeyValueCache): void {
+    const { heads: H, width: D } = this.#shape;
+    const before = this.#lengths.length;
+    const rows = before + other.#lengths.length;
+    const capacity = Math.max(this.#capacity, other.#capacity);
+    const room = this.#capacity ? this.#slots[0]!.length / (H * this.#capacity * D) : 0;
+    if (rows > room || capacity > this.#capacity)
+      this.#arrange(Math.max(rows, Math.min(2 * before, rows + 8)), capacity);
+    const size = other.#capacity * D;
+    this.#slots.forEach((slots, i) => {
+      const given = other.#slots[i]!;
+      for (let r = 0; r < other.#lengths.length * H; r++)
+        slots.set(given.subarray(r * size, (r + 1) * size), (before * H + r) * capacity * D);
+    });
+    this.#lengths.push(...other.#lengths);
+    this.#tensors = null;
+  }
+
+  /** Row i goes on from what was row `order[i]`; rows that stay where they are aren't touched. */
   reorder(order: readonly number[]): void {
     const { heads: H, width: D } = this.#shape;
-    this.#slots = this.#slots.map((rows) => takeRows(rows, order, H * this.#capacity * D));
+    const size = H * this.#capacity * D;
+    const moved = order.flatMap((row, i) => (row === i ? [] : [[row, i] as const]));
+    if (moved.length && order.length * size > this.#slots[0]!.length) this.#arrange(order.length, this.#capacity);
+    for (const slots of this.#slots) {
+      const rows = moved.map(([row]) => slots.slice(row * size, (row + 1) * size));
+      moved.forEach(([, i], n) => slots.set(rows[n]!, i * size));
+    }
     this.#lengths = order.map((row) => this.#lengths[row]!);
+    this.#tensors = null;
   }
 
   /** Forgets all but the first tokens of each row. @throws where a row holds fewer. */
@@ -87,30 +127,53 @@ export class KeyValueCache {
   }
 
   /**
-   * What T further tokens are fed: `past.L.key` and `past.L.value` (B, H, P, D), and the `mask` (B, 1, T, P+T) that hides empty
-   * slots and later tokens.
+   * What T further tokens are fed: `past.L.key` and `past.L.value` (B, H, P, D), and for layers that see so many positions back
+   * the mask (B, 1, T, P+T) that hides empty slots, later tokens and those too far back.
    */
-  feeds(T: number = 1): Record<string, HostTensor> {
-    const { layers, heads: H, width: D } = this.#shape;
-    const P = this.#capacity;
+  feeds(T: number = 1, windows: readonly (number | null)[] = [null]): Record<string, HostTensor> {
+    this.#tensors ??= this.#past();
     const B = this.#lengths.length;
+    const masks = [...new Set(windows)].map((window) => [
+      maskName(window),
+      hostTensor(this.#mask(T, window), [B, 1, T, this.#capacity + T]),
+    ]);
+    return { ...this.#tensors, ...Object.fromEntries(masks) };
+  }
+
+  #past(): Record<string, HostTensor> {
+    const { layers, heads: H, width: D } = this.#shape;
+    const shape = [this.#lengths.length, H, this.#capacity, D];
+    const size = this.#lengths.length * H * this.#capacity * D;
+    const tensors: Record<string, HostTensor> = {};
+    for (let layer = 0; layer < layers; layer++) {
+      tensors[`past.${layer}.key`] = hostTensor(this.#slots[2 * layer]!.subarray(0, size), shape);
+      tensors[`past.${layer}.value`] = hostTensor(this.#slots[2 * layer + 1]!.subarray(0, size), shape);
+    }
+    return tensors;
+  }
+
+  #mask(T: number, window: number | null): Float32Array {
+    const P = this.#capacity;
     const width = P + T;
-    const mask = new Float32Array(B * T * width);
+    const mask = new Float32Array(this.#lengths.length * T * width);
     this.#lengths.forEach((length, row) => {
       for (let t = 0; t < T; t++) {
         const at = (row * T + t) * width;
         mask.fill(masked, at + length, at + P);
         mask.fill(masked, at + P + t + 1, at + width);
+        if (!window) continue;
+        const first = length + t - window + 1;
+        mask.fill(masked, at, at + Math.min(length, Math.max(0, first)));
+        if (first > length) mask.fill(masked, at + P, at + P + first - length);
       }
     });
-    const feeds: Record<string, HostTensor> = { mask: hostTensor(mask, [B, 1, T, width]) };
-    for (let layer = 0; layer < layers; layer++) {
-      feeds[`past.${layer}.key`] = hostTensor(this.#slots[2 * layer]!, [B, H, P, D]);
-      feeds[`past.${layer}.value`] = hostTensor(this.#slots[2 * layer + 1]!, [B, H, P, D]);
-    }
-    return feeds;
+    return mask;
   }
 }
+
+// Slots for so many tokens and some more, in whole pages.
+const grown = (length: number): number =>
+  Math.ceil(Math.max(length, Math.min(length + length / 8, length + 512)) / page) * page;
 
 /** Rows of `size` values each, in another order; a row may be taken several times or not at all. */
 export function takeRows(rows: Float32Array, order: readonly number[], size: number): Float32Array {

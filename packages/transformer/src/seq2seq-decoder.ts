@@ -1,9 +1,10 @@
 // Runs an encoder-decoder token by token: each source is read once, the keys and values of cross-attention are computed
 // once, and every further token of the targets takes one step against a cache that lives outside the graph.
-import { concat, gather, input, squeeze, unsqueeze, type Tensor } from '@brickwork/graph';
+import { concat, input, unsqueeze, type Tensor } from '@brickwork/graph';
 import { evaluating, parameters } from '@brickwork/nn';
 import { hostTensor, type HostTensor } from '@brickwork/runtime';
 import { masked, type Past } from './attention.ts';
+import { joinPresent, pastInputs, scores } from './decoder-graph.ts';
 import { DecoderPrograms } from './decoder-programs.ts';
 import type { DecoderOptions } from './decoder.ts';
 import type { Decoder } from './generation/decoder.ts';
@@ -39,6 +40,7 @@ export class Seq2SeqDecoder implements Decoder {
   readonly #keepsStates: boolean;
   // Of each row, the last layer's state of each token; empty unless kept.
   #states: Float32Array[][] = [];
+  #normalizers: Float32Array = new Float32Array(0);
   #sources: readonly (readonly number[])[] = [];
   // What was read of the sources, one row each; null until prefill.
   #read: Read | null = null;
@@ -90,27 +92,41 @@ export class Seq2SeqDecoder implements Decoder {
     this.#read ??= await this.#encode();
     signal?.throwIfAborted();
     this.#rows = this.#read;
-    const T = Math.max(...prompts.map((p) => p.length));
-    const ids = new BigInt64Array(B * T);
-    prompts.forEach((prompt, row) => prompt.forEach((id, t) => (ids[row * T + t] = BigInt(id))));
-    const rows = BigInt64Array.from(prompts, (p, row) => BigInt(row * T + p.length - 1));
-    const out = await this.#run('start', () => traceStart(this.#model, this.#keepsStates), {
-      ...this.#rows.feeds,
-      decoder_input_ids: hostTensor(ids, [B, T]),
-      rows: hostTensor(rows, [B]),
-    });
-    this.#cache.clear(B, T + 1);
-    this.#cache.append(
-      out['present']!.data as Float32Array,
-      T,
-      prompts.map((p) => p.length),
-    );
+    this.#cache.clear(B);
     this.#states = prompts.map(() => []);
-    this.#keep(
-      out['hidden'],
-      prompts.map((p) => p.length),
-    );
+    const T = Math.max(...prompts.map((p) => p.length));
+    const ends = prompts.map((p, row) => row * T + p.length - 1);
+    return await this.#pass(prompts, T, ends);
+  }
+
+  // Appends the tokens of each row, T at most; gives the logits after those of `rows`, counted through all rows.
+  async #pass(ids: readonly (readonly number[])[], T: number, rows: readonly number[]): Promise<Float32Array> {
+    const { lengths } = this.#cache;
+    const B = lengths.length;
+    if (lengths.some((n) => n > 0)) this.#cache.reserve(Math.max(...lengths) + T);
+    const values = (of: (row: number, t: number) => number): HostTensor =>
+      hostTensor(
+        BigInt64Array.from({ length: B * T }, (_, i) => BigInt(of(Math.floor(i / T), i % T))),
+        [B, T],
+      );
+    const name = this.#keepsStates ? 'more with hidden states' : 'more';
+    const out = await this.#programs.run(name, () => traceMore(this.#model, this.#keepsStates), {
+      ...this.#rows!.feeds,
+      ...this.#cache.feeds(T),
+      decoder_input_ids: values((row, t) => ids[row]![t] ?? 0),
+      positions: values((row, t) => lengths[row]! + t),
+      rows: hostTensor(BigInt64Array.from(rows, BigInt), [rows.length]),
+    });
+    const counts = ids.map((own) => own.length);
+    this.#cache.reserve(Math.max(...lengths) + T);
+    this.#cache.append(out['present']!.data as Float32Array, T, counts);
+    this.#keep(out['hidden'], counts);
+    this.#normalizers = out['normalizers']!.data as Float32Array;
     return out['logits']!.data as Float32Array;
+  }
+
+  get normalizers(): Float32Array {
+    return this.#normalizers;
   }
 
   step(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
@@ -136,19 +152,11 @@ export class Seq2SeqDecoder implements Decoder {
       throw new Error(
         `decoder: all ${this.contextLength} positions of the target are full; the model can't write more`,
       );
-    this.#cache.reserve(longest + T);
-    const trace = (): Record<string, Tensor> => traceStep(this.#model, T === 1 ? 1 : 'T', this.#keepsStates);
-    const positions = lengths.flatMap((length) => Array.from({ length: T }, (_, t) => BigInt(length + t)));
-    const out = await this.#run(T === 1 ? 'step' : 'many', trace, {
-      ...this.#rows.feeds,
-      ...this.#cache.feeds(T),
-      decoder_input_ids: hostTensor(BigInt64Array.from(ids.flat(), BigInt), [B, T]),
-      positions: hostTensor(BigInt64Array.from(positions), [B, T]),
-    });
-    const counts = ids.map(() => T);
-    this.#cache.append(out['present']!.data as Float32Array, T, counts);
-    this.#keep(out['hidden'], counts);
-    return out['logits']!.data as Float32Array;
+    return await this.#pass(
+      ids,
+      T,
+      Array.from({ length: B * T }, (_, i) => i),
+    );
   }
 
   truncate(lengths: readonly number[]): void {
@@ -234,14 +242,6 @@ export class Seq2SeqDecoder implements Decoder {
     return { of: sources.map((_, row) => row), feeds };
   }
 
-  #run(
-    name: 'start' | 'step' | 'many',
-    trace: () => Record<string, Tensor>,
-    feeds: Record<string, HostTensor>,
-  ): Promise<Record<string, HostTensor>> {
-    return this.#programs.run(this.#keepsStates ? `${name} with hidden states` : name, trace, feeds);
-  }
-
   #check(ids: readonly number[], row: number | null): void {
     const V = this.vocabularySize;
     for (const id of ids)
@@ -309,30 +309,18 @@ function memoryInputs(model: Seq2Seq): Memory {
   };
 }
 
-/** The graph of what targets start with: decoder_input_ids (B, T), and which rows of (B T) to give logits for. */
-function traceStart(model: Seq2Seq, keepsStates: boolean): Record<string, Tensor> {
+/** The graph of tokens, one or several a row, against P cached positions, which may be none; see `traceMore`. */
+function traceMore(model: Seq2Seq, keepsStates: boolean): Record<string, Tensor> {
   parameters(model);
-  const ids = input('decoder_input_ids', ['B', 'T'], 'int64');
-  const rows = input('rows', ['N'], 'int64');
-  const { last, present } = model.decode(ids, evaluating(), memoryInputs(model));
-  const logits = model.head(gather(last.reshape([-1, last.shape.at(-1)!]), rows));
-  return { logits, present: joined(present), ...(keepsStates && { hidden: last }) };
-}
-
-/** The graph of further tokens, one or several a row: decoder_input_ids (B, T) against P cached positions. */
-function traceStep(model: Seq2Seq, T: 1 | 'T', keepsStates: boolean): Record<string, Tensor> {
-  parameters(model);
-  const { layers, cacheHeads: H, headWidth: D } = model;
-  const past = Array.from({ length: layers }, (_, layer): Past => {
-    const side = (name: string): Tensor => input(`past.${layer}.${name}`, ['B', H, 'P', D]);
-    return { key: side('key'), value: side('value') };
-  });
   const { last, present } = model.decode(
-    input('decoder_input_ids', ['B', T], 'int64'),
+    input('decoder_input_ids', ['B', 'T'], 'int64'),
     evaluating(),
     memoryInputs(model),
-    { positions: input('positions', ['B', T], 'int64'), mask: input('mask', ['B', 1, T, `P+${T}`]), past },
+    {
+      positions: input('positions', ['B', 'T'], 'int64'),
+      mask: input('mask', ['B', 1, 'T', 'P+T']),
+      past: pastInputs(model),
+    },
   );
-  const logits = model.head(T === 1 ? squeeze(last, 1) : last); // (B, V) or (B, T, V)
-  return { logits, present: joined(present), ...(keepsStates && { hidden: last }) };
+  return { ...scores(model, last), present: joinPresent(present), ...(keepsStates && { hidden: last }) };
 }

@@ -1,6 +1,6 @@
 // Products with weights of few bits: blocks of codes with a scale each, which the engine multiplies as they are, and weights
 // of 8 bits against activations that are rounded as they come (Dettmers et al., 2022; Jacob et al., 2018).
-import { GraphError, apply, applyAll, ints, show, type Op, type Shape, type Tensor } from '../tensor.ts';
+import { GraphError, absent, apply, applyAll, ints, show, type Op, type Shape, type Tensor } from '../tensor.ts';
 import { cast } from './cast.ts';
 import { mul } from './elementwise.ts';
 
@@ -22,7 +22,7 @@ interface NBits extends BlockFormat {
 const MatMulNBits: Op<NBits> = {
   name: 'MatMulNBits',
   domain: 'com.microsoft',
-  infer: ([x, codes, scales], { K, N, bits, blockSize }) => {
+  infer: ([x, codes, scales, , , bias], { K, N, bits, blockSize }) => {
     const blocks = Math.ceil(K / blockSize);
     const isRight = String(codes!.shape) === String([N, blocks, (blockSize * bits) / 8]) && codes!.dtype === 'uint8';
     const count = scales!.shape.reduce<number>((n, d) => n * Number(d), 1);
@@ -30,6 +30,8 @@ const MatMulNBits: Op<NBits> = {
       throw new GraphError(
         `matmulNBits: ${show(x!.shape)} x codes ${show(codes!.shape)}, scales ${show(scales!.shape)}; needs (…, ${K}), uint8 (${N}, ${blocks}, ${(blockSize * bits) / 8}) and ${N * blocks} scales`,
       );
+    if (bias && String(bias.shape) !== String([N]))
+      throw new GraphError(`matmulNBits: a bias ${show(bias.shape)}; needs (${N})`);
     return [[...x!.shape.slice(0, -1), N]];
   },
   onnx: ({ K, N, bits, blockSize, accuracy }) => ({ K, N, bits, block_size: blockSize, accuracy_level: accuracy }),
@@ -40,15 +42,18 @@ const MatMulNBits: Op<NBits> = {
  *
  * @param codes uint8 (N, blocks of a row, bytes of a block), low bits first.
  * @param scales float32, blocks of a row for each of N rows.
+ * @param bias (N), added; none unless given.
  */
 export function matmulNBits(
   x: Tensor,
   codes: Tensor,
   scales: Tensor,
   { K, N, bits, blockSize }: BlockFormat & { readonly K: number; readonly N: number },
+  bias: Tensor | null = null,
 ): Tensor {
   // Level 4: products of whole numbers. Half as fast without it.
-  return apply(MatMulNBits, [x, codes, scales], { K, N, bits, blockSize, accuracy: 4 });
+  const inputs = bias ? [x, codes, scales, absent, absent, bias] : [x, codes, scales];
+  return apply(MatMulNBits, inputs, { K, N, bits, blockSize, accuracy: 4 });
 }
 
 interface Blocks extends BlockFormat {

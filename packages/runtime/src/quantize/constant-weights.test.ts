@@ -25,12 +25,12 @@ const own = (name: string): Tensor => input(name, weights.get(name)!.shape as nu
 function graph(): Record<string, Tensor> {
   const table = own('table');
   const x = gather(table, input('ids', ['B', 'T'], 'int64')).add(own('bias')); // (B, T, 64)
-  const y = matmul(matmul(x, own('across')), own('plain'), { transB: true }); // (B, T, 64)
+  const y = matmul(matmul(x, own('across')), own('plain'), { transB: true }).add(own('bias')); // (B, T, 64)
   return { logits: matmul(y, table, { transB: true }) };
 }
 const feeds = { ids: hostTensor(BigInt64Array.of(1n, 9n, 4n, 0n), [2, 2]) };
 
-async function run(options: ConstantWeightsOptions): Promise<{ logits: Float32Array; ops: string[] }> {
+async function run(options: ConstantWeightsOptions): Promise<{ logits: Float32Array; ops: string[]; biases: number }> {
   const outputs = new ConstantWeights(weights, options).apply(graph());
   const program = await compile(outputs);
   expect(program.inputs.map((x) => x.name)).toEqual(['ids']);
@@ -38,6 +38,8 @@ async function run(options: ConstantWeightsOptions): Promise<{ logits: Float32Ar
   await program.dispose();
   return {
     logits: logits!.data as Float32Array,
+    biases: topologicalOrder(Object.values(outputs)).filter(({ op, inputs }) => op.name === 'MatMulNBits' && inputs[5])
+      .length,
     ops: topologicalOrder(Object.values(outputs)).map(({ op }) => op.name),
   };
 }
@@ -52,7 +54,8 @@ test('weights become constants; in few bits where asked, and the results stay ne
     ['int4', 'MatMulNBits', 'GatherBlockQuantized', 0.3],
     ['dynamic', 'MatMulInteger', 'Gather', 0.05],
   ] as const) {
-    const { logits, ops } = await run({ format });
+    const { logits, ops, biases } = await run({ format });
+    expect(biases).toBe(format === 'dynamic' ? 0 : 1);
     expect(ops.filter((name) => name === products)).toHaveLength(3);
     expect(ops.filter((name) => name === tables)).toHaveLength(1);
     expect(apart(logits)).toBeLessThan(tolerance);

@@ -50,6 +50,7 @@ export class ConstantWeights {
   }
 
   #replace({ op, attrs }: Node, inputs: readonly Tensor[]): readonly Tensor[] | null {
+    if (op.name === 'Add') return this.#biased(inputs);
     if (op.name === 'Gather') return this.#table(inputs, attrs as { axis: number });
     if (op.name !== 'MatMul' && op.name !== 'FusedMatMul' && op.name !== 'Gemm') return null;
     const o = attrs as { transA?: boolean; transB?: boolean; alpha?: number };
@@ -65,6 +66,21 @@ export class ConstantWeights {
     const { codes, scales, ...matrix } = this.#matrix(w, transB, format);
     const name = `${w.name}_${format}${transB ? '' : 't'}`;
     return matmulNBits(x, this.#constant(name, codes), this.#constant(`${name}_scales`, scales), matrix);
+  }
+
+  // A bias is added by the product itself.
+  #biased([a, b]: readonly Tensor[]): readonly Tensor[] | null {
+    for (const [y, bias] of [
+      [a!, b!],
+      [b!, a!],
+    ] as const) {
+      const isWeight = bias.name !== null && this.#weights.has(bias.name);
+      if (y.node?.op.name !== 'MatMulNBits' || y.node.inputs.length > 3 || !isWeight) continue;
+      const [x, codes, scales] = y.node.inputs as [Tensor, Tensor, Tensor];
+      const matrix = y.node.attrs as Parameters<typeof matmulNBits>[3];
+      if (String(bias.shape) === String([matrix.N])) return [matmulNBits(x, codes, scales, matrix, bias)];
+    }
+    return null;
   }
 
   #table([w, index]: readonly Tensor[], { axis }: { axis: number }): readonly Tensor[] | null {

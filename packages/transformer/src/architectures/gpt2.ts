@@ -1,5 +1,5 @@
 // GPT-2 (Radford et al., 2019): a pre-norm Transformer decoder with learned positions and a tied head.
-import { range, sizeOf, slice, split, squeeze, type Tensor } from '@brickwork/graph';
+import { range, sizeOf, slice, split, type Tensor } from '@brickwork/graph';
 import { activation, Conv1D, dropout, Embedding, LayerNorm, normal } from '@brickwork/nn';
 import type { Activation, Context, Parameter } from '@brickwork/nn';
 import type { Architecture, Config } from '../architecture.ts';
@@ -65,9 +65,9 @@ class Attention {
     const [B, T] = x.shape as [number, number];
     const qkv = this.c_attn
       .forward(x, ctx)
-      .reshape([B, T, 3, H, C / H])
-      .permute([2, 0, 3, 1, 4]); // (3, B, H, T, D)
-    const [q, key, value] = split(qkv, 3, 0).map((t) => squeeze(t, 0)) as [Tensor, Tensor, Tensor]; // (B, H, T, D)
+      .reshape([B, T, 3 * H, C / H])
+      .permute([0, 2, 1, 3]); // (B, 3H, T, D)
+    const [q, key, value] = split(qkv, 3, 1) as [Tensor, Tensor, Tensor]; // (B, H, T, D)
     const o = attention(q, key, value, ctx, { mask, scale: this.#scale, dropout: attn_pdrop, past });
     const y = this.c_proj.forward(o.permute([0, 2, 1, 3]).reshape([B, T, C]), ctx); // (B, T, C)
     const weights = (): Tensor => attentionWeights(q, key, { mask, scale: this.#scale, past });

@@ -10,8 +10,15 @@ export interface Decoder {
    * @returns logits of the token after each: rows × vocabularySize, row-major.
    */
   prefill(prompts: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array>;
+  /** ln Σ exp of each row of the logits that the last call gave. Left out by decoders that don't compute it. */
+  readonly normalizers?: Float32Array;
   /** Appends one token to each row; returns the logits of the token after it, valid until the next call. */
   step(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
+  /**
+   * Adds rows behind those that are there, which stay as they are; returns the logits after each of the new prompts. Left out by
+   * decoders that can't.
+   */
+  join?(prompts: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array>;
   /** Row i goes on from what was row `order[i]`; the number of rows may change. */
   reorder(order: readonly number[]): void;
   /**

@@ -147,7 +147,14 @@ async function* oneByOne(
   while (logits) {
     const tokens: GeneratedToken[] = [];
     for (const [i, row] of active.entries())
-      tokens.push(advance(row, logits.subarray(from[i]! * V, (from[i]! + 1) * V), scratch, settings, stopWhen));
+      tokens.push(
+        advance(row, logits.subarray(from[i]! * V, (from[i]! + 1) * V), {
+          normalizer: decoder.normalizers?.[from[i]!],
+          scratch,
+          settings,
+          stopWhen,
+        }),
+      );
     from = from.filter((_, i) => active[i]!.finishReason === null);
     active = active.filter((row) => row.finishReason === null);
     yield* tokens;
@@ -185,15 +192,22 @@ async function* oneByOne(
   }));
 }
 
+interface Advance {
+  /** ln Σ exp of the logits, where the decoder knows it. */
+  readonly normalizer: number | undefined;
+  readonly scratch: Float32Array | null;
+  readonly settings: Settings;
+  readonly stopWhen: StopWhen;
+}
+
 /** Picks a row's next token from the logits (V) after its last one. */
 function advance(
   row: Row,
   logits: Float32Array,
-  scratch: Float32Array | null,
-  settings: Settings,
-  stopWhen: StopWhen,
+  { normalizer: given = NaN, scratch, settings, stopWhen }: Advance,
 ): GeneratedToken {
-  const normaliser = logSumExp(logits);
+  // What isn't a number is computed again, and refused there.
+  const normaliser = Number.isFinite(given) ? given : logSumExp(logits);
   let scores = logits;
   if (scratch) {
     scratch.set(logits);
