@@ -2,6 +2,7 @@
 // matches their keys.
 import {
   concat,
+  constant,
   matmul,
   mul,
   override,
@@ -12,6 +13,7 @@ import {
   sum,
   sumTo,
   tanh,
+  transpose,
   unsqueeze,
   type Tensor,
 } from '@brickwork/graph';
@@ -21,6 +23,8 @@ import { dropoutMask, type Context } from '@brickwork/nn';
 export interface Past {
   readonly key: Tensor;
   readonly value: Tensor;
+  /** The keys are (B, H, D, P); one token's scores take half as long then. False unless given. */
+  readonly across?: boolean;
 }
 
 /** What changes the attention of one call. */
@@ -113,7 +117,7 @@ function attend(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: AttentionOptio
 export function attentionWeights(q: Tensor, k: Tensor, o: AttentionOptions = {}): Tensor {
   const { mask = null, scale = 1 / Math.sqrt(q.shape[3] as number), past = null, softcap = null } = o;
   const n = Number(q.shape[1]) / Number(k.shape[1]);
-  const keys = past ? concat([past.key, k], 2) : k;
+  const keys = past ? concat([past.across ? transpose(past.key) : past.key, k], 2) : k;
   const all = matmul(q, n > 1 ? repeatHeads(keys, n) : keys, { transB: true, alpha: scale }); // (B, H, T, S)
   const scores = softcap ? cap(all, softcap) : all;
   return softmax(mask ? scores.add(mask) : scores);
@@ -132,7 +136,7 @@ function grouped(q: Tensor, k: Tensor, v: Tensor, ctx: Context, o: AttentionOpti
   const { mask = null, past = null } = o;
   if (typeof T === 'string') {
     const wide = (x: Tensor): Tensor => unsqueeze(x, 2); // (B, K, 1, S, D)
-    const heads = { ...o, past: past && { key: wide(past.key), value: wide(past.value) } };
+    const heads = { ...o, past: past && { ...past, key: wide(past.key), value: wide(past.value) } };
     const shared = mask && mask.rank === 4 ? unsqueeze(mask, 1) : mask; // (B, 1, 1, T, S)
     const y = attend(q.reshape([B, K, n, T, D]), wide(k), wide(v), ctx, { ...heads, mask: shared }); // (B, K, n, T, E)
     return y.reshape([B, H, T, E]);
@@ -158,8 +162,12 @@ function withPast(
   ctx: Context,
   { mask, scale, dropout, softcap }: Required<Pick<AttentionOptions, 'mask' | 'scale' | 'dropout' | 'softcap'>>,
 ): Tensor {
-  const before = matmul(q, past.key, { transB: true, alpha: scale }); // (B, H, T, P)
-  const now = matmul(q, k, { transB: true, alpha: scale }); // (B, H, T, S)
+  // Multiplied before, and by a vector: with a factor of its own, as which the engine takes a number, the product for one token
+  // takes three times as long.
+  const D = q.shape.at(-1) as number;
+  const scaled = scale === 1 ? q : mul(q, constant(new Float32Array(D).fill(scale), [D]));
+  const before = matmul(scaled, past.key, { transB: !past.across }); // (B, H, T, P)
+  const now = matmul(scaled, k, { transB: true }); // (B, H, T, S)
   const both = concat([before, now], before.rank - 1); // (B, H, T, P+S)
   const joined = softcap ? cap(both, softcap) : both;
   const P = softmax(mask ? joined.add(mask) : joined);

@@ -41,14 +41,17 @@ export function learnedTokens(model: CausalLM): number {
   return Number(present[0]!.key.shape[2]) - 1;
 }
 
-/** A layer's earlier keys and values each: `past.0.key` … (B, H, P, D). */
+/** Each layer's earlier keys, `past.0.key` (B, H, D, P), and values, `past.0.value` (B, H, P, D). */
 export function pastInputs({
   layers,
   cacheHeads: H,
   headWidth: D,
 }: Pick<CausalLM, 'layers' | 'cacheHeads' | 'headWidth'>): Past[] {
-  const side = (name: string): Tensor => input(name, ['B', H, 'P', D]);
-  return Array.from({ length: layers }, (_, l) => ({ key: side(`past.${l}.key`), value: side(`past.${l}.value`) }));
+  return Array.from({ length: layers }, (_, layer) => ({
+    key: input(`past.${layer}.key`, ['B', H, D, 'P']),
+    value: input(`past.${layer}.value`, ['B', H, 'P', D]),
+    across: true,
+  }));
 }
 
 /** Keys and values of every layer in one tensor, a row's together: (B, 2 layers · H, T, D). */

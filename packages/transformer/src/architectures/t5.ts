@@ -394,8 +394,8 @@ export class T5Model implements Network, EncoderDecoder {
     let relative = relativePositions(at, at); // (T, T), or (B, T, T)
     if (o.past && o.positions) {
       // A row's earlier keys stand at 0, 1, 2, …
-      const { key } = o.past[0]!;
-      const earlier = range(sizeOf(key, 2), key.shape[2]!); // (P)
+      const { value } = o.past[0]!;
+      const earlier = range(sizeOf(value, 2), value.shape[2]!); // (P)
       relative = concat([relativePositions(at, unsqueeze(earlier, 0)), relative], 2); // (B, T, P+T)
     }
     let mask = o.mask ?? causalMask(ids, 1);
