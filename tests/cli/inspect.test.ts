@@ -130,3 +130,20 @@ test.each([
   expect({ code: result.code, stdout: result.stdout }).toEqual({ code, stdout: '' });
   expect(readdirSync(folder)).toEqual(before);
 });
+
+test('--placement says where each operator ran', async () => {
+  const { code, stdout, stderr } = await lm(['inspect', at('model'), '--placement']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^operator +runs on +nodes +ms$/m);
+  expect(stdout).toMatch(/^Softmax +cpu +3 +\d/m);
+  expect(stderr).toMatch(/^cpu: \d+ nodes$/m);
+  const { stdout: json } = await lm(['inspect', at('model'), '--placement', '--json']);
+  const [{ nodes, operators }] = jsonLines(json) as [{ nodes: { cpu: number }; operators: { nodes: number }[] }];
+  expect(operators.reduce((n, one) => n + one.nodes, 0)).toBe(nodes.cpu);
+});
+
+test('networks of pictures, too', async () => {
+  const { code, stdout } = await lm(['inspect', 'models/digits']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^in all +\d/m);
+});

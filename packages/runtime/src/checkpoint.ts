@@ -6,6 +6,7 @@ import { writeFileAtomic } from './atomic.ts';
 import type { HostTensor } from './host-tensor.ts';
 import { otherFormat } from './other-formats.ts';
 import { recoverFolder, replaceFolder } from './replace-folder.ts';
+import { blocksConfig, chooseBlocks, restoreBlocks, storeBlocks, type StoredBlocks } from './quantize/stored-blocks.ts';
 import {
   readSafetensors,
   readSafetensorsHeader,
@@ -39,6 +40,8 @@ export interface CheckpointParts {
   readonly config: object;
   /** Become model.safetensors, or shards with their index. */
   readonly tensors: ReadonlyMap<string, HostTensor>;
+  /** Weights that are stored in blocks of few bits; all are as they are unless given. */
+  readonly blocks?: ReadonlyMap<string, StoredBlocks>;
   /** Becomes generation_config.json where given. */
   readonly generationConfig?: object | null;
   /** Weights of more bytes are written in shards of at most so many, with an index; 5 GB unless given. */
@@ -94,11 +97,15 @@ async function load(
   const generationConfig = files.has('generation_config.json')
     ? await readJson(join(dir, 'generation_config.json'))
     : null;
-  const names = choose?.(config);
+  const blocks = blocksConfig(config);
+  const chosen = choose?.(config);
+  const names = chosen && blocks ? chooseBlocks(chosen) : chosen;
   const options = { widen, ...(names && { names }), ...(signal && { signal }), ...(onProgress && { onProgress }) };
+  const whole = (tensors: Map<string, HostTensor>): Map<string, HostTensor> =>
+    blocks ? restoreBlocks(tensors, blocks, dir) : tensors;
   if (files.has(single))
-    return { config, generationConfig, tensors: (await readSafetensors(join(dir, single), options)).tensors };
-  if (files.has(index)) return { config, generationConfig, tensors: await readShards(dir, files, options) };
+    return { config, generationConfig, tensors: whole((await readSafetensors(join(dir, single), options)).tensors) };
+  if (files.has(index)) return { config, generationConfig, tensors: whole(await readShards(dir, files, options)) };
   const other = otherFormat(files, config);
   if (other) throw new Error(`loadCheckpoint: ${dir} ${other}`);
   throw new Error(`loadCheckpoint: ${dir} has no ${single} and no ${index}; there are ${[...files].join(', ')}`);
@@ -184,8 +191,17 @@ async function readShards(
  */
 export async function saveCheckpoint(
   dir: string,
-  { config, tensors, generationConfig, files = {}, maxShardSize = 5e9, signal }: CheckpointParts,
+  {
+    config: given,
+    tensors: weights,
+    blocks,
+    generationConfig,
+    files = {},
+    maxShardSize = 5e9,
+    signal,
+  }: CheckpointParts,
 ): Promise<void> {
+  const { tensors, config } = stored(given as Record<string, unknown>, weights, blocks);
   const all: Record<string, string | Uint8Array | ReadonlyMap<string, HostTensor>> = {
     'config.json': json(config),
     ...splitIntoShards(tensors, maxShardSize),
@@ -210,6 +226,19 @@ export async function saveCheckpoint(
     },
     { proof: 'config.json', drop: isWeights },
   );
+}
+
+// What is written of the weights, and the config that says so.
+function stored(
+  config: Record<string, unknown>,
+  weights: ReadonlyMap<string, HostTensor>,
+  blocks: ReadonlyMap<string, StoredBlocks> | undefined,
+): { tensors: ReadonlyMap<string, HostTensor>; config: Record<string, unknown> } {
+  const { quantization_config: before, ...rest } = config;
+  const own = blocksConfig(config) || before === undefined ? rest : config;
+  if (!blocks?.size) return { tensors: weights, config: own };
+  const made = storeBlocks(weights, blocks);
+  return { tensors: made.tensors, config: { ...own, quantization_config: made.config } };
 }
 
 const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;

@@ -12,6 +12,7 @@ export {
 } from './hub/download-model.ts';
 export { tokenizerFileNames, type ModelPart } from './hub/needed-files.ts';
 export { hostTensor, type HostTensor } from './host-tensor.ts';
+export { findProvider, type FoundProvider } from './find-provider.ts';
 export { modelSource, type ModelSource } from './model-source.ts';
 export { moduleUrl } from './module-url.ts';
 export type { OperatorTime, Placement } from './profile.ts';
@@ -19,6 +20,7 @@ export type * from './program.ts';
 export type { Provider } from './providers.ts';
 export { forgetGate, openGate, uninterrupted, type Gate } from './uninterrupted.ts';
 export { fromBlocks, toBlocks, type BlockMatrix } from './quantize/blocks.ts';
+export { blocksConfig, type BlocksConfig, type StoredBlocks } from './quantize/stored-blocks.ts';
 export { ConstantWeights, type ConstantWeightsOptions, type WeightFormat } from './quantize/constant-weights.ts';
 export { recoverFolder, replaceFolder, type ReplaceFolderOptions } from './replace-folder.ts';
 export * from './safetensors.ts';

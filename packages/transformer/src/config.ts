@@ -1,4 +1,5 @@
 // config.json: the fields an architecture reads, checked, and those it must refuse.
+import { blocksConfig } from '@brickwork/runtime';
 
 interface ReadOptions {
   /** Other names of fields, which Hugging Face accepts too. */
@@ -20,9 +21,9 @@ export function readConfig<T extends object>(
   const say = (field: string, value: unknown, needed: string): never => {
     throw new Error(`${architecture} config: ${field} is ${JSON.stringify(value)}; needs ${needed}`);
   };
-  if (config['quantization_config'])
+  if (config['quantization_config'] && !blocksConfig(config))
     throw new Error(
-      `${architecture} config: the weights are quantized (quantization_config), which isn't implemented; needs a float32, float16 or bfloat16 checkpoint`,
+      `${architecture} config: the weights are quantized (quantization_config), which isn't implemented; needs a float32, float16 or bfloat16 checkpoint, or one of lm quantize`,
     );
   for (const [field, bad] of Object.entries(refuse))
     if (config[field] === bad) say(field, bad, 'another value: this one is not implemented');

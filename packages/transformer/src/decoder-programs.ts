@@ -7,6 +7,7 @@ import {
   type ConstantWeightsOptions,
   type HostTensor,
   type Program,
+  type WeightFormat,
 } from '@brickwork/runtime';
 
 /** Compiled programs by what they compute. */
@@ -25,8 +26,8 @@ export interface DecoderProgramsOptions extends CompileOptions {
   readonly weights?: ReadonlyMap<string, HostTensor>;
   /** How weights are held; `fp32` unless given. Not for programs that are shared. */
   readonly dtype?: DecoderType;
-  /** Weights for which this is true stay in float32, whatever the type. */
-  readonly keep?: (name: string) => boolean;
+  /** Another type for some weights; `dtype` for all unless given. */
+  readonly dtypeOf?: (name: string) => DecoderType;
   /**
    * Values that share a scale in blocks: 16, 32, 64 or 128; 64 unless given, with which 4 bits take 4.5 a weight. Fewer are
    * nearer to the weights, and slower.
@@ -54,7 +55,7 @@ export class DecoderPrograms {
       programs,
       weights: replaced = new Map(),
       dtype = 'fp32',
-      keep = () => false,
+      dtypeOf = () => dtype,
       blockSize = 64,
       ...options
     }: DecoderProgramsOptions,
@@ -68,8 +69,11 @@ export class DecoderPrograms {
     this.#weights = weights;
     this.#replaced = replaced;
     this.#options = options;
-    const format = dtype === 'fp32' ? null : dtype;
-    this.#held = { format, blockSize, formatOf: (name) => (keep(name) ? null : format) };
+    const formatOf = (name: string): WeightFormat | null => {
+      const own = dtype === 'fp32' ? dtype : dtypeOf(name);
+      return own === 'fp32' ? null : own;
+    };
+    this.#held = { blockSize, formatOf };
   }
 
   /** Runs one, traced and compiled if it wasn't before. Values that the graph has no use for are left out. */

@@ -182,7 +182,7 @@ describe('weights in few bits', () => {
     const [eight, four, kept] = [
       apart(await logits({ dtype: 'int8' }), exact),
       apart(await logits({ dtype: 'int4' }), exact),
-      apart(await logits({ dtype: 'int4', keep: (name) => !name.includes('mlp') }), exact),
+      apart(await logits({ dtype: 'int4', dtypeOf: (name) => (name.includes('mlp') ? 'int4' : 'fp32') }), exact),
     ];
     // Steps of 1/254 and 1/15 of a block's range, through two layers.
     expect(eight).toBeGreaterThan(0);

@@ -49,7 +49,7 @@ export class CachedDecoder implements Decoder {
   ) {
     this.#model = model;
     this.#hasThread = worker && !options.programs;
-    const { programs: _, weights: __, dtype: ___, keep: ____, blockSize: _____, ...compile } = options;
+    const { programs: _, weights: __, dtype: ___, dtypeOf: ____, blockSize: _____, ...compile } = options;
     this.#options = compile;
     this.#programs = new DecoderPrograms(weights, options);
     this.#keepsStates = hiddenStates;

@@ -95,6 +95,7 @@ export * from './samplers/temperature.ts';
 export * from './samplers/top-candidates.ts';
 export * from './samplers/top-k.ts';
 export * from './samplers/top-p.ts';
+export * from './quantize-model.ts';
 export * from './save.ts';
 export * from './scoring/aggregate.ts';
 export * from './scoring/labelled-rows.ts';
@@ -131,3 +132,6 @@ export {
   type ExportOptions,
   type ExportType,
 } from './export/export-model.ts';
+export { traceNetwork } from './export/network-graph.ts';
+export { sampleInputs } from './export/sample-inputs.ts';
+export { tritonConfig, type TritonOptions } from './export/triton.ts';

@@ -9,6 +9,7 @@ import { isCausalLM, type CausalLM } from './causal-lm.ts';
 import { checkInputs } from './check-inputs.ts';
 import { CachedDecoder, type DecoderOptions } from './decoder.ts';
 import { nearest } from './generation/nearest.ts';
+import { storedTypes } from './quantize-model.ts';
 import { saveModel, type SaveModelOptions } from './save.ts';
 
 /** What a model is made of. */
@@ -113,9 +114,12 @@ export class Model {
     return this.network;
   }
 
-  /** What generation drives; dispose it when done. */
+  /**
+   * What generation drives; dispose it when done. A model whose folder holds weights in few bits is run with those, unless
+   * another `dtype` is asked for.
+   */
   decoder(options: DecoderOptions = this.compileOptions): CachedDecoder {
-    return new CachedDecoder(this.causalLM, this.weights, options);
+    return new CachedDecoder(this.causalLM, this.weights, { ...storedTypes(this.config), ...options });
   }
 
   /**

@@ -1,13 +1,15 @@
 // Writes a model as a folder that Hugging Face's libraries load: config, weights under their names, tokenizer.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { saveCheckpoint, tokenizerFileNames } from '@brickwork/runtime';
+import { saveCheckpoint, tokenizerFileNames, type StoredBlocks } from '@brickwork/runtime';
 import type { Model } from './model.ts';
 
 /** How to save. */
 export interface SaveModelOptions {
   /** Weights of more bytes are written in shards of at most so many, with an index; 5 GB unless given. */
   readonly maxShardSize?: number;
+  /** Weights that are stored in blocks of few bits; see `quantizeModel`. */
+  readonly blocks?: ReadonlyMap<string, StoredBlocks>;
   /** More files, by name: the tokenizer's of a model that came from no folder. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly signal?: AbortSignal;
@@ -23,7 +25,7 @@ export interface SaveModelOptions {
 export async function saveModel(
   { config, className, generationConfig, weights, folder: from }: Model,
   folder: string,
-  { maxShardSize, signal, files: own = {} }: SaveModelOptions = {},
+  { maxShardSize, blocks, signal, files: own = {} }: SaveModelOptions = {},
 ): Promise<void> {
   const files: Record<string, string | Uint8Array> = {};
   if (from !== null)
@@ -42,6 +44,7 @@ export async function saveModel(
     tensors: weights,
     generationConfig: Object.keys(generationConfig).length ? generationConfig : null,
     files,
+    ...(blocks && { blocks }),
     ...(maxShardSize !== undefined && { maxShardSize }),
     ...(signal && { signal }),
   });

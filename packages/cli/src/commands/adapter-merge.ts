@@ -1,11 +1,11 @@
 // lm adapter merge: folds an adapter into the weights of its model.
-import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openAdapted, openAdapter } from '../lib/adapted-model.ts';
 import type { Command } from '../lib/command.ts';
-import { CliError, usage } from '../lib/errors.ts';
+import { CliError } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
 import { modelFlags, modelPath, type ModelArgs } from '../lib/open-model.ts';
+import { checkOutFolder } from '../lib/out-folder.ts';
 import { classFor, peftTasks, readConfig, taskNames } from '../lib/task-names.ts';
 
 interface Args extends ModelArgs {
@@ -23,9 +23,7 @@ export const adapterMerge: Command<Args> = {
   examples: [['adapter merge my-lora -m gpt2 -o merged', 'a model that needs no adapter any more']],
   async run(a, io) {
     const { out } = a;
-    if (existsSync(out) && !statSync(out).isDirectory()) throw usage(`--out ${out}: it is a file`);
-    if (existsSync(out) && readdirSync(out).length && !existsSync(join(out, 'config.json')))
-      throw usage(`--out ${out}: the folder holds something else than a model`, 'a new folder, or an empty one');
+    checkOutFolder(out);
     const signal = io.interruptible();
     const { config } = await openAdapter(a.adapter, signal);
     if (config.peft_type !== 'LORA' && config.peft_type !== 'IA3')

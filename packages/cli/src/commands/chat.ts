@@ -4,7 +4,8 @@ import { writeFileAtomic } from '@brickwork/runtime';
 import { adapterFlag, openAdapted } from '../lib/adapted-model.ts';
 import type { Command } from '../lib/command.ts';
 import { chatFormat, fitted, type Turn } from '../lib/conversation.ts';
-import { engineFlags, engineOptions } from '../lib/engine-flags.ts';
+import { decoderFlags, decoderOptions } from '../lib/decoder-flags.ts';
+import { engineFlags } from '../lib/engine-flags.ts';
 import { CliError, usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
 import { askedSettings, samplingFlags, tokensUnlessGiven, type GenerateArgs } from '../lib/generate-flags.ts';
@@ -41,6 +42,7 @@ export const chat: Command<Args> = {
       verbose: { type: 'switch', alias: 'v', default: false, describe: 'tell times on stderr' },
     }),
     ...engineFlags,
+    ...decoderFlags,
   },
   examples: [
     ['chat -m HuggingFaceTB/SmolLM2-135M-Instruct', 'type a message; /help lists what else there is'],
@@ -56,7 +58,7 @@ export const chat: Command<Args> = {
     const model = await openAdapted({ folder, adapter: a.adapter, signal });
     const tokenizer = await model.tokenizer();
     const format = await chatFormat(tokenizer, a.template, a.model);
-    const decoder = model.decoder(engineOptions(a));
+    const decoder = model.decoder(decoderOptions(a));
     const { maxNewTokens = tokensUnlessGiven, ...options } = generationOptions(
       settings,
       model.generationConfig,

@@ -2,6 +2,7 @@
 import { openAdapted } from '../lib/adapted-model.ts';
 import type { Command } from '../lib/command.ts';
 import { constraintOf } from '../lib/constraint-flags.ts';
+import { decoderOptions } from '../lib/decoder-flags.ts';
 import { engineOptions } from '../lib/engine-flags.ts';
 import { askedSettings, generateFlags, tokensUnlessGiven, type GenerateArgs } from '../lib/generate-flags.ts';
 import { generationOptions } from '../lib/generation-config.ts';
@@ -37,7 +38,7 @@ export const generate: Command<GenerateArgs> = {
     // The tokenizer is built while the weights are read.
     const opened = openAdapted({ folder, adapter: a.adapter, signal });
     const [model, tokenizer] = await Promise.all([opened, loadTokenizer(folder)]);
-    const decoder = model.decoder({ ...engineOptions(a), hiddenStates: (a.penaltyAlpha ?? 0) > 0 });
+    const decoder = model.decoder({ ...decoderOptions(a), hiddenStates: (a.penaltyAlpha ?? 0) > 0 });
     const draftFolder = a.draftModel === undefined ? null : await modelPath({ ...a, model: a.draftModel }, io, signal);
     const draft = draftFolder === null ? null : (await loadModel(draftFolder, { signal })).decoder(engineOptions(a));
     const constraint = await constraintOf(a, tokenizer);

@@ -215,6 +215,16 @@ export const commands: Commands = {
       },
     },
   },
+  export: {
+    command: 'export',
+    describe: 'Write a model as ONNX: for transformers.js, ONNX Runtime anywhere, Triton',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  quantize: {
+    command: 'quantize',
+    describe: 'Write a model with weights of 8 or 4 bits, and measure what that costs',
+    load: async () => (await import('./quantize.ts')).quantize,
+  },
   inspect: {
     command: 'inspect [path]',
     describe: 'Show what a model is made of: configuration, parameters, memory, graph',

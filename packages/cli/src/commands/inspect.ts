@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import type { Command } from '../lib/command.ts';
+import { engineFlags, type EngineArgs } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
 import { graphFormat, graphText } from '../lib/graph-text.ts';
@@ -9,11 +10,12 @@ import { inspectFolder, inspectOnnx, inspectSafetensors, type Inspection } from 
 import { modelFlag, modelFolder } from '../lib/model-folder.ts';
 import { showInspection } from '../lib/show-inspection.ts';
 
-interface Args {
+interface Args extends EngineArgs {
   readonly path?: string;
   readonly model: string;
   readonly graph?: string;
   readonly depth?: number;
+  readonly placement: boolean;
   readonly json: boolean;
 }
 
@@ -22,28 +24,41 @@ export const inspect: Command<Args> = {
   positionals: {
     path: { type: 'string', describe: 'a model’s folder, a .safetensors file or an .onnx file; as -m unless given' },
   },
-  flags: flags('Flags', {
-    model: modelFlag,
-    graph: {
-      type: 'text',
-      alias: 'g',
-      describe: 'write the graph of one pass to this file: .txt, .mmd (Mermaid) or .dot (Graphviz); - prints it',
-    },
-    depth: {
-      type: 'number',
-      min: 1,
-      whole: true,
-      describe: 'in pictures: how many parts of a brick’s path get a box of their own',
-    },
-    json: { type: 'switch', default: false, describe: 'as JSON, with every weight' },
-  }),
+  flags: {
+    ...flags('Flags', {
+      model: modelFlag,
+      graph: {
+        type: 'text',
+        alias: 'g',
+        describe: 'write the graph of one pass to this file: .txt, .mmd (Mermaid) or .dot (Graphviz); - prints it',
+      },
+      depth: {
+        type: 'number',
+        min: 1,
+        whole: true,
+        describe: 'in pictures: how many parts of a brick’s path get a box of their own',
+      },
+      placement: {
+        type: 'switch',
+        default: false,
+        describe: 'run one pass, and tell where each operator ran and how long it took',
+      },
+      json: { type: 'switch', default: false, describe: 'as JSON, with every weight' },
+    }),
+    ...engineFlags,
+  },
   examples: [
     ['inspect', 'the model that ships'],
     ['inspect my-model --graph graph.mmd', 'and its graph, as GitHub draws it'],
     ['inspect my-model --graph -', 'the graph as text'],
     ['inspect model.onnx', 'any ONNX model'],
+    ['inspect my-model --placement --device webgpu', 'which operators the GPU has no kernel for'],
   ],
   async run(a, io) {
+    if (a.placement) {
+      const { showPlacement } = await import('../lib/placement.ts');
+      return await showPlacement(a.path ?? a.rest[0] ?? a.model, a, io);
+    }
     const format = a.graph === undefined ? null : graphFormat(a.graph);
     const found = await look(a.path ?? a.rest[0] ?? a.model);
     if (format !== null) {

@@ -1,5 +1,6 @@
 // Commands as the files in commands/ describe them, and how yargs gets to know them.
 import type { Argv, Options, PositionalOptions } from 'yargs';
+import { chooseProvider } from './engine-flags.ts';
 import type { Io } from './io.ts';
 
 /** What a command takes and does. */
@@ -78,7 +79,7 @@ export function addCommands(y: Argv, all: Commands, loaded: ReadonlyMap<Entry, C
         (inner) => (own ? describeTo(inner, own) : inner),
         (argv) => {
           const rest = argv._.slice(depth).map(String);
-          throw new Asked((io) => own!.run({ ...argv, rest } as never, io));
+          throw new Asked(async (io) => own!.run((await chooseProvider({ ...argv, rest }, io)) as never, io));
         },
       );
     }

@@ -1,6 +1,7 @@
 // The flags of lm generate, with the names that users of Hugging Face and llama.cpp know.
 import { adapterFlag } from './adapted-model.ts';
-import { engineFlags, type EngineArgs } from './engine-flags.ts';
+import { decoderFlags, type DecoderArgs } from './decoder-flags.ts';
+import { engineFlags } from './engine-flags.ts';
 import { usage } from './errors.ts';
 import { flags } from './flags.ts';
 import type { generationOptions } from './generation-config.ts';
@@ -8,7 +9,7 @@ import { standardModel } from './model-folder.ts';
 import { modelFlags, type ModelArgs } from './open-model.ts';
 
 /** What the flags hold. */
-export interface GenerateArgs extends EngineArgs, ModelArgs {
+export interface GenerateArgs extends DecoderArgs, ModelArgs {
   readonly text: readonly string[];
   readonly prompt?: readonly string[];
   readonly file?: readonly string[];
@@ -148,6 +149,7 @@ export const generateFlags: ReturnType<typeof flags> = {
     verbose: { type: 'switch', alias: 'v', default: false, describe: 'tell times on stderr, also where it is a file' },
   }),
   ...engineFlags,
+  ...decoderFlags,
 };
 
 /** The settings that were given, by their names in the library. @throws where they contradict each other. */

@@ -31,12 +31,13 @@ export async function inspectFolder(folder: string): Promise<Inspection> {
   const [{ architectures, buildNetwork, isCausalLM, nameInModel }, { evaluating, parameters }, { input }] =
     await Promise.all([import('@brickwork/transformer'), import('@brickwork/nn'), import('@brickwork/graph')]);
   const config = await readConfig(join(folder, 'config.json'));
-  const { network, architecture } = buildNetwork(config, architectures);
+  const { visionArchitectures } = await import('@brickwork/vision');
+  const { network, architecture } = buildNetwork(config, { ...architectures, ...visionArchitectures });
   const weights = [...parameters(network)].map(([name, p]): WeightShape => {
     return { name, shape: p.shape as readonly number[], dtype: p.dtype };
   });
   const known = parameters(network);
-  await compare(folder, weights, (name) => nameInModel(name, known, architecture));
+  await compare(folder, config, weights, (name) => nameInModel(name, known, architecture));
   const total = totalOf(weights);
   const perToken = isCausalLM(network) ? 2 * 4 * network.layers * network.cacheHeads * network.headWidth : 0;
   return {
@@ -75,14 +76,17 @@ async function readConfig(path: string): Promise<Record<string, unknown>> {
 // The names and shapes in the file are those of the config's model, as loading it would find.
 async function compare(
   folder: string,
+  config: Readonly<Record<string, unknown>>,
   weights: readonly WeightShape[],
   nameHere: (name: string) => string | null,
 ): Promise<void> {
   const path = join(folder, 'model.safetensors');
   if (!existsSync(path)) return;
-  const { readSafetensorsHeader } = await import('@brickwork/runtime');
+  const { blocksConfig, readSafetensorsHeader } = await import('@brickwork/runtime');
   const found = new Map<string | null, readonly number[]>();
-  for (const [name, { shape }] of (await readSafetensorsHeader(path)).tensors) found.set(nameHere(name), shape);
+  const inBlocks = blocksConfig(config)?.weights ?? {};
+  for (const [name, { shape }] of (await readSafetensorsHeader(path)).tensors)
+    found.set(nameHere(name), inBlocks[name]?.shape ?? shape);
   for (const { name, shape } of weights) {
     const there = found.get(name);
     if (there?.join() !== shape.join())

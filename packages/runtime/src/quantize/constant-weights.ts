@@ -13,6 +13,7 @@ import {
 } from '@brickwork/graph';
 import type { HostTensor } from '../host-tensor.ts';
 import { toBlocks, type BlockMatrix } from './blocks.ts';
+import type { StoredBlocks } from './stored-blocks.ts';
 import { toColumns } from './columns.ts';
 
 /** How a weight is held: 4 or 8 bits in blocks, or 8 bits against activations of 8 bits. */
@@ -32,7 +33,7 @@ export interface ConstantWeightsOptions {
 export class ConstantWeights {
   readonly #weights: ReadonlyMap<string, HostTensor>;
   readonly #options: ConstantWeightsOptions;
-  readonly #blocks = new Map<string, BlockMatrix>();
+  readonly #blocks = new Map<string, StoredBlocks & { readonly name: string }>();
   readonly #constants = new Map<string, Tensor>();
 
   constructor(weights: ReadonlyMap<string, HostTensor>, options: ConstantWeightsOptions = {}) {
@@ -47,6 +48,11 @@ export class ConstantWeights {
   apply(outputs: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
     const inFewBits = rewrite(outputs, { node: (node, inputs) => this.#replace(node, inputs) });
     return rewrite(inFewBits, { leaf: (x) => this.#whole(x) });
+  }
+
+  /** The weights that are in blocks in what was applied so far, by name. */
+  get blocks(): ReadonlyMap<string, StoredBlocks> {
+    return new Map([...this.#blocks.values()].map(({ name, ...own }) => [name, own]));
   }
 
   #replace({ op, attrs }: Node, inputs: readonly Tensor[]): readonly Tensor[] | null {
@@ -111,7 +117,8 @@ export class ConstantWeights {
       const [N, K] = (transB ? w.shape : w.shape.toReversed()) as [number, number];
       const bits = format === 'int4' ? 4 : 8;
       const { blockSize = 32 } = this.#options;
-      matrix = toBlocks(this.#data(w), { N, K, bits, blockSize, transposed: !transB });
+      const made = toBlocks(this.#data(w), { N, K, bits, blockSize, transposed: !transB });
+      matrix = { ...made, transposed: !transB, name: w.name! };
       this.#blocks.set(key, matrix);
     }
     return matrix;

@@ -1,11 +1,11 @@
 // Runs an exported file beside the model that it came from, on random inputs: what they give has to be the same, as far as the
 // file's type allows.
-import { random } from '@brickwork/nn';
 import { compile, hostTensor, type HostTensor, type Program } from '@brickwork/runtime';
 import { isCausalLM } from '../causal-lm.ts';
 import type { Model } from '../model.ts';
 import { isSeq2Seq } from '../seq2seq.ts';
 import type { ExportType } from './export-model.ts';
+import { sampleInputs } from './sample-inputs.ts';
 
 /** How far apart a file and its model are. */
 export interface ExportCheck {
@@ -37,11 +37,14 @@ export async function checkExport(
   const programs: Program[] = [];
   try {
     for (const file of files) programs.push(await compile(file, options));
+    // Weights that are inputs of the file.
+    for (const program of programs)
+      await program.bind(new Map([...model.weights].filter(([name]) => program.inputs.some((x) => x.name === name))));
     const { network } = model;
     const [first, second] = programs as [Program, Program?];
     const writes = isCausalLM(network) || isSeq2Seq(network);
     const wanted = first.inputs.map((x) => x.name);
-    const inputs = sample(model, second ? [...wanted, 'decoder_input_ids'] : wanted);
+    const inputs = sampleInputs(model, second ? [...wanted, 'decoder_input_ids'] : wanted);
     const names = writes ? ['logits'] : first.outputs.map((x) => x.name);
     const expected = await model.run(inputs, names, options);
     const found = second
@@ -71,28 +74,6 @@ function apart({ data: found }: HostTensor, { data: expected }: HostTensor): num
     if (!(one <= most)) most = Number.isNaN(one) ? Infinity : one;
   }
   return most / (largest || 1);
-}
-
-// Random inputs for two rows, those alone that the file has.
-function sample({ network }: Model, wanted: readonly string[]): Values {
-  const draw = random(1);
-  const inputs: Values = {};
-  const sizes: Record<string, number> = { B: 2, T: Math.min(7, network.longest?.['T'] ?? 7), S: 6 };
-  for (const [name, { shape, dtype, ids }] of Object.entries(network.inputs)) {
-    if (!wanted.includes(name) || name === 'position_ids') continue;
-    const dims = shape.map((d) => (typeof d === 'number' ? d : (sizes[d] ?? 7)));
-    const count = dims.reduce((n, d) => n * d, 1);
-    if (dtype === 'int64') {
-      const value = (): bigint =>
-        name.endsWith('attention_mask') ? 1n : name === 'token_type_ids' ? 0n : BigInt(draw.integer(ids?.count ?? 2));
-      inputs[name] = hostTensor(BigInt64Array.from({ length: count }, value), dims);
-    } else
-      inputs[name] = hostTensor(
-        Float32Array.from({ length: count }, () => draw.normal()),
-        dims,
-      );
-  }
-  return inputs;
 }
 
 // The source through the encoder, then the target through the decoder.

@@ -2,8 +2,15 @@
 // onnx/model.onnx with the weights inside. What is written is run and compared with the model before it is kept.
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { inHalf, portable, writeOnnx } from '@brickwork/graph';
-import { ConstantWeights, tokenizerFileNames, writeFileAtomic, type WeightFormat } from '@brickwork/runtime';
+import { inHalf, portable, topologicalOrder, writeOnnx, type Tensor } from '@brickwork/graph';
+import { parameters } from '@brickwork/nn';
+import {
+  ConstantWeights,
+  tokenizerFileNames,
+  writeFileAtomic,
+  type InputSpec,
+  type WeightFormat,
+} from '@brickwork/runtime';
 import type { Model } from '../model.ts';
 import { isCausalLM } from '../causal-lm.ts';
 import { isSeq2Seq } from '../seq2seq.ts';
@@ -30,6 +37,8 @@ export interface ExportOptions {
   readonly blockSize?: 16 | 32 | 64 | 128;
   /** Weights for which this is true stay in float32, whatever the type. */
   readonly keep?: (name: string) => boolean;
+  /** Weights for which this is true become inputs of the file instead: an adapter's, to be given with each call. */
+  readonly weightInputs?: (name: string) => boolean;
   /** For an error if what was written differs from the model by more than its tolerance; true unless given. */
   readonly check?: boolean;
   readonly signal?: AbortSignal;
@@ -41,8 +50,8 @@ export interface ExportedFile {
   readonly file: string;
   /** Of the file, with its data. */
   readonly bytes: number;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
+  readonly inputs: readonly InputSpec[];
+  readonly outputs: readonly InputSpec[];
 }
 
 /** What was written. */
@@ -60,13 +69,14 @@ const suffixes: Readonly<Record<ExportType, string>> = { fp32: '', fp16: '_fp16'
  * Writes `onnx/model….onnx` and what belongs beside it into a folder, which may hold exports of other types already.
  *
  * Decoders have a cache of keys and values as inputs and outputs (`past_key_values.0.key`, `present.0.key`), as transformers.js
- * and Optimum expect them; encoder-decoders are two files, `encoder_model` and `decoder_model_merged`; other models are one pass. Batch and length are dynamic. All but blocks of few bits are standard
- * operators. Weights of more than 1 GiB go to a file beside the model.
+ * and Optimum expect them; encoder-decoders are two files, `encoder_model` and `decoder_model_merged`; other models are one
+ * pass. Batch and length are dynamic. All but blocks of few bits are standard operators. Weights of more than 1 GiB go to a file
+ * beside the model.
  *
  * @throws where the model can't be exported, or the file's results differ from the model's; then nothing new is left.
  */
 export async function exportModel(model: Model, folder: string, o: ExportOptions = {}): Promise<Exported> {
-  const { dtype = 'fp32', opset = 20, check = true, signal } = o;
+  const { dtype = 'fp32', opset = 20, check = true, weightInputs = () => false, signal } = o;
   if (!exportTypes.includes(dtype))
     throw new Error(`exportModel: dtype is ${JSON.stringify(dtype)}; there are ${exportTypes.join(', ')}`);
   if (!(Number.isInteger(opset) && opset >= 17 && opset <= 23))
@@ -84,25 +94,24 @@ export async function exportModel(model: Model, folder: string, o: ExportOptions
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary);
     const files: ExportedFile[] = [];
-    for (const { name, inputs, outputs } of traced) {
+    for (const { name, inputs: own, outputs } of traced) {
+      const given = [...parameters(network)].filter(([key]) => weightInputs(key)).map(([, parameter]) => parameter);
+      const inputs = [...own, ...usedBy(outputs, given)];
       const standard = portable(weights.apply(outputs), { opset });
       const file = `${name}${suffixes[dtype]}.onnx`;
-      await writeOnnx(
-        join(temporary, file),
-        dtype === 'fp16' ? inHalf(standard, { keep: (key) => !isCache(key) }) : standard,
-        {
-          opset,
-          inputs: dtype === 'fp16' ? inputs.filter((x) => !isCache(x.name!)) : inputs,
-          name: model.className,
-          externalData: { suffix: '_data' },
-          ...(signal && { signal }),
-        },
-      );
+      const written = dtype === 'fp16' ? inHalf(standard, { keep: (key) => !isCache(key) }) : standard;
+      await writeOnnx(join(temporary, file), written, {
+        opset,
+        inputs: dtype === 'fp16' ? inputs.filter((x) => !isCache(x.name!)) : inputs,
+        name: model.className,
+        externalData: { suffix: '_data' },
+        ...(signal && { signal }),
+      });
       files.push({
         file: join(target, file),
         bytes: 0,
-        inputs: inputs.map((x) => x.name!),
-        outputs: Object.keys(outputs),
+        inputs: inputs.map((x) => spec(x.name!, x, dtype === 'fp16' && isCache(x.name!))),
+        outputs: Object.entries(written).map(([key, x]) => spec(key, x)),
       });
     }
     const compared = check
@@ -136,17 +145,30 @@ export async function exportModel(model: Model, folder: string, o: ExportOptions
   }
 }
 
+const spec = (name: string, { shape, dtype }: Tensor, isHalf = false): InputSpec => ({
+  name,
+  shape,
+  dtype: isHalf ? 'float16' : dtype,
+});
+
+// Those of some inputs that a graph reads.
+function usedBy(outputs: Readonly<Record<string, Tensor>>, some: readonly Tensor[]): Tensor[] {
+  const read = new Set(topologicalOrder(Object.values(outputs)).flatMap(({ inputs }) => inputs.map((x) => x.name)));
+  return some.filter((x) => read.has(x.name));
+}
+
 const isCache = (name: string): boolean => /^(past_key_values|present)\./.test(name);
 
 // The weights in the type that was asked for. Those of encoders and vision models are multiplied in whole numbers.
 function heldWeights(
   { network, weights }: Model,
-  { dtype, blockSize = 32, keep = () => false }: ExportOptions,
+  { dtype, blockSize = 32, keep = () => false, weightInputs = () => false }: ExportOptions,
 ): ConstantWeights {
   const writes = isCausalLM(network) || isSeq2Seq(network);
   const format: WeightFormat | null =
     dtype === 'int4' ? 'int4' : dtype === 'int8' ? (writes ? 'int8' : 'dynamic') : null;
-  return new ConstantWeights(weights, { format, blockSize, formatOf: (name) => (keep(name) ? null : format) });
+  const inside = new Map([...weights].filter(([name]) => !weightInputs(name)));
+  return new ConstantWeights(inside, { format, blockSize, formatOf: (name) => (keep(name) ? null : format) });
 }
 
 // config.json, generation_config.json and the files of tokenizer and images.
