@@ -54,6 +54,7 @@ export * from './generation/generate-tokens.ts';
 export * from './generation/log-sum-exp.ts';
 export { nearest } from './generation/nearest.ts';
 export * from './generation/options.ts';
+export * from './generation/shared-decoder.ts';
 export * from './generation/random.ts';
 export * from './generation/renormalize.ts';
 export * from './generation/stop-strings.ts';
