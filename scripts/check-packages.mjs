@@ -22,13 +22,18 @@ const layers = {
   training: 3,
   embedding: 4,
   vision: 4,
-  cli: 5,
+  server: 5,
+  cli: 6,
 };
 
 /** Libraries that belong to one package alone. */
 const owners = {
   'onnxruntime-node': 'runtime',
   yargs: 'cli',
+  hono: 'server',
+  '@hono/node-server': 'server',
+  zod: 'server',
+  'prom-client': 'server',
   sharp: 'vision',
   '@huggingface/tokenizers': 'tokenizer',
   '@huggingface/hub': 'runtime',

@@ -3,6 +3,7 @@ export * from './load-tokenizer.ts';
 export * from './save-tokenizer.ts';
 export * from './train-characters.ts';
 export * from './train-tokenizer.ts';
+export { chatFormat, type ChatFormat } from './chat-format.ts';
 export { renderChat, type ChatMessage, type ChatTemplateOptions, type ChatTemplates } from './chat-template.ts';
 export type { DecodeStream } from './decode-stream.ts';
 export type { Encoding } from './encoding.ts';

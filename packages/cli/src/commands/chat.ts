@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { writeFileAtomic } from '@brickwork/runtime';
 import { adapterFlag, openAdapted } from '../lib/adapted-model.ts';
 import type { Command } from '../lib/command.ts';
-import { chatFormat, fitted, type Turn } from '../lib/conversation.ts';
+import { formatOf, fitted, type Turn } from '../lib/conversation.ts';
 import { decoderFlags, decoderOptions } from '../lib/decoder-flags.ts';
 import { engineFlags } from '../lib/engine-flags.ts';
 import { CliError, usage } from '../lib/errors.ts';
@@ -57,7 +57,7 @@ export const chat: Command<Args> = {
     const { generateText } = await import('@brickwork/transformer');
     const model = await openAdapted({ folder, adapter: a.adapter, signal });
     const tokenizer = await model.tokenizer();
-    const format = await chatFormat(tokenizer, a.template, a.model);
+    const format = await formatOf(tokenizer, a.template, a.model);
     const decoder = model.decoder(decoderOptions(a));
     const { maxNewTokens = tokensUnlessGiven, ...options } = generationOptions(
       settings,

@@ -215,6 +215,11 @@ export const commands: Commands = {
       },
     },
   },
+  serve: {
+    command: 'serve',
+    describe: 'Offer models over HTTP, with OpenAI’s interface and a page to try them',
+    load: async () => (await import('./serve.ts')).serve,
+  },
   export: {
     command: 'export',
     describe: 'Write a model as ONNX: for transformers.js, ONNX Runtime anywhere, Triton',

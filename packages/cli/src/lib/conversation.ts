@@ -1,6 +1,6 @@
 // A conversation with a model: its turns, how they are written, and how they are made to fit the context.
 import { readFile } from 'node:fs/promises';
-import { renderChat, type ChatMessage, type Tokenizer } from '@brickwork/tokenizer';
+import { chatFormat, type ChatFormat, type ChatMessage, type Tokenizer } from '@brickwork/tokenizer';
 import { usage } from './errors.ts';
 import { utf8 } from './io.ts';
 
@@ -10,51 +10,24 @@ export interface Turn extends ChatMessage {
   readonly content: string;
 }
 
-/** How a conversation is written, and what ends an answer besides the model's end token. */
-export interface ChatFormat {
-  render(turns: readonly Turn[], addGenerationPrompt: boolean): string;
-  /** Whether the tokenizer puts its own special tokens around the text. */
-  readonly addSpecialTokens: boolean;
-  readonly stop: readonly string[];
-}
-
-const chatML =
-  "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
-const names = { system: 'System', user: 'User', assistant: 'Assistant' };
-
 /**
  * The format that a flag names: `chatml`, `plain` (for models that weren't made to chat), or a file with a Jinja template;
  * the model's own unless given.
  *
  * @throws where the model has none and none is given.
  */
-export async function chatFormat(tokenizer: Tokenizer, given: string | undefined, model: string): Promise<ChatFormat> {
-  if (given === 'plain')
-    return {
-      addSpecialTokens: true,
-      stop: ['\nUser:'],
-      render: (turns, addGenerationPrompt) =>
-        turns.map(({ role, content }) => `${names[role]}: ${content}\n`).join('') +
-        (addGenerationPrompt ? 'Assistant:' : ''),
-    };
-  if (given === undefined && !Object.keys(tokenizer.chatTemplates).length)
+export async function formatOf(tokenizer: Tokenizer, given: string | undefined, model: string): Promise<ChatFormat> {
+  if (given === 'plain' || given === 'chatml') return chatFormat(tokenizer, given);
+  if (given !== undefined) return chatFormat(tokenizer, { jinja: await templateOf(given) });
+  if (!Object.keys(tokenizer.chatTemplates).length)
     throw usage(
       `${model} has no chat template; it wasn't made to chat`,
       '--template plain, --template chatml, or --template FILE with a Jinja template',
     );
-  const templates = given === undefined ? tokenizer.chatTemplates : { default: await templateOf(given) };
-  const { specialTokens } = tokenizer;
-  // ChatML's end of a turn, where the vocabulary knows it as text only.
-  const ends = given === 'chatml' && tokenizer.tokenToId('<|im_end|>') === undefined ? ['<|im_end|>'] : [];
-  return {
-    addSpecialTokens: false,
-    stop: ends,
-    render: (turns, addGenerationPrompt) => renderChat(templates, specialTokens, turns, { addGenerationPrompt }),
-  };
+  return chatFormat(tokenizer);
 }
 
 async function templateOf(given: string): Promise<string> {
-  if (given === 'chatml') return chatML;
   const content = await readFile(given).catch((error: NodeJS.ErrnoException) => {
     throw usage(
       `--template ${given}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
