@@ -94,7 +94,12 @@ export class Language {
       if (wrong !== undefined) throw invalid(`${param}: token id ${wrong}; the vocabulary has ${V}`, param);
       return prompt;
     }
-    const { ids } = this.tokenizer.encode(prompt, { addSpecialTokens });
+    let ids: readonly number[];
+    try {
+      ({ ids } = this.tokenizer.encode(prompt, { addSpecialTokens }));
+    } catch (error) {
+      throw invalid(`${param}: ${(error as Error).message}`, param); // a character that the vocabulary lacks
+    }
     if (ids.length) return ids;
     const { bos, eos } = this.tokenizer.specialTokens;
     const first = bos ?? eos;
