@@ -1,12 +1,13 @@
 // Joins each package's compiled modules into dist/bundle.js, the file that package.json's exports name: Node starts lm a
 // quarter sooner with seven files than with three hundred. Types and the single modules stay beside it, and other
-// packages stay imports. rolldown comes with vitest.
+// packages stay imports. rolldown comes with vitest. The server's page is built beside its bundle.
 //
 //   node scripts/bundle.mjs      (scripts/run.mjs does it after each compilation)
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { build } from 'vite';
 
 const packages = fileURLToPath(new URL('../packages/', import.meta.url));
 
@@ -32,3 +33,11 @@ for (const name of readdirSync(packages)) {
   });
   await bundle.close();
 }
+
+// The page that the server offers.
+await build({
+  root: join(packages, 'server', 'page'),
+  configFile: false,
+  logLevel: 'warn',
+  build: { outDir: join(packages, 'server', 'dist', 'page'), emptyOutDir: true, assetsInlineLimit: 0 },
+});

@@ -150,7 +150,9 @@ function isBuilt() {
   };
   const folders = packageFolders();
   const sources = folders.flatMap((folder) =>
-    ['src', 'tsconfig.json', 'package.json'].map((name) => join(folder, name)),
+    ['src', 'page', 'tsconfig.json', 'package.json']
+      .map((name) => join(folder, name))
+      .filter((path) => existsSync(path)),
   );
   return (
     folders.every((folder) => existsSync(join(folder, 'dist', 'index.js'))) &&

@@ -2,7 +2,19 @@
 import process from 'node:process';
 
 const [name, ...rest] = process.argv.slice(2);
-const known = ['train', 'finetune', 'memory', 'embed', 'words', 'score', 'search-folder', 'train-images', 'generate'];
+const known = [
+  'train',
+  'finetune',
+  'memory',
+  'embed',
+  'words',
+  'score',
+  'search-folder',
+  'train-images',
+  'generate',
+  'serve',
+  'soak',
+];
 if (!known.includes(name)) {
   process.stderr.write(`bench: ${name ? `no benchmark ${name}` : 'which benchmark'}; there are ${known.join(', ')}\n`);
   process.exit(2);

@@ -4,16 +4,19 @@ import {
   concat,
   constant,
   erf,
+  fuseNorms,
   gelu,
   geluTanh,
   inHalf,
   input,
+  layerNorm,
   matmul,
   mul,
   portable,
   reciprocal,
   relu,
   rewrite,
+  rmsNorm,
   shareSizes,
   softmax,
   splitLike,
@@ -89,6 +92,48 @@ describe('shareSizes', () => {
     expect(asked(made['y']!).toSorted()).toEqual(['x', 'z']);
     const feeds = { x: wave(2, 3), z: wave(2, 2) };
     expect(await run(made, feeds)).toEqual(await run({ y }, feeds));
+  });
+});
+
+describe('fuseNorms', () => {
+  const x = input('x', ['B', 'T', 4]);
+  const w = constant(Float32Array.of(1, -2, 0.5, 3), [4]);
+  const b = constant(Float32Array.of(0.1, 0.2, -0.3, 0), [4]);
+  const feeds = { x: wave(2, 3, 4) };
+  const names = (outputs: Record<string, Tensor>): string[] =>
+    topologicalOrder(Object.values(outputs)).map(({ op }) => op.name);
+  // Sums that are normed and used again, as a block's.
+  const blocks = (norm: (x: Tensor) => Tensor): Record<string, Tensor> => {
+    const first = x.add(relu(norm(x)));
+    const second = first.add(relu(norm(first)));
+    return { y: norm(second), second };
+  };
+
+  test.each([
+    ['layerNorm', (y: Tensor) => layerNorm(y, w, b), { SkipLayerNormalization: 2, LayerNormalization: 1, Add: 0 }],
+    ['layerNorm without bias', (y: Tensor) => layerNorm(y, w), { SkipLayerNormalization: 2 }],
+    [
+      'rmsNorm',
+      (y: Tensor) => rmsNorm(y, w),
+      { SkipSimplifiedLayerNormalization: 2, SimplifiedLayerNormalization: 1, Mul: 0 },
+    ],
+    [
+      'rmsNorm of a weight that is computed',
+      (y: Tensor) => rmsNorm(y, w.add(1)),
+      { SimplifiedLayerNormalization: 3, Add: 5 },
+    ],
+  ] as const)('%s: fewer nodes, and the same results to 1e-6', async (_, norm, counts) => {
+    const outputs = blocks(norm);
+    const made = fuseNorms(outputs);
+    for (const [name, count] of Object.entries(counts))
+      expect([name, names(made).filter((one) => one === name).length]).toEqual([name, count]);
+    const [found, expected] = [await run(made, feeds), await run(outputs, feeds)];
+    for (const name of ['y', 'second']) close(found[name]!, expected[name]!, 1e-6);
+  });
+
+  test('a product that only looks like a norm stays', () => {
+    const y = mul(mul(x, reciprocal(sqrt(sum(mul(x, x), [-1], true).add(1)))), w);
+    expect(names(fuseNorms({ y }))).toEqual(names({ y }));
   });
 });
 

@@ -4,6 +4,7 @@ export * from './onnx/error.ts';
 export * from './onnx/read.ts';
 export * from './onnx/write.ts';
 export * from './onnx/write-file.ts';
+export * from './fuse-norms.ts';
 export * from './half.ts';
 export * from './order.ts';
 export * from './portable.ts';

@@ -25,7 +25,11 @@ beforeAll(async () => {
 afterAll(() => served.dispose());
 
 const routes = ['/v1/completions', '/v1/chat/completions', '/v1/embeddings', '/score', '/classify'];
-const send = async (path: string, body: BodyInit, type = 'application/json'): Promise<Response> =>
+const send = async (
+  path: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  type = 'application/json',
+): Promise<Response> =>
   await app.fetch(new Request(`http://localhost${path}`, { method: 'POST', headers: { 'content-type': type }, body }));
 
 /** It is an error of the request, told as JSON; or all was well. */

@@ -1,5 +1,5 @@
 // The language model that a server offers: its decoder, shared by all requests, and what is made of a request's fields.
-import { hostTensor } from '@brickwork/runtime';
+import { blocksConfig, hostTensor } from '@brickwork/runtime';
 import { chatFormat, type ChatFormat, type Tokenizer } from '@brickwork/tokenizer';
 import {
   generateText,
@@ -58,7 +58,10 @@ export class Language {
     this.id = o.id;
     this.tokenizer = o.tokenizer;
     this.maxRows = o.maxRows;
-    this.#decoder = o.model.decoder(o.decoder);
+    // In blocks of 32 a text is the same whoever is served beside it; in those of 64 the engine's kernels for one row and for
+    // several round differently.
+    const blockSize = blocksConfig(o.model.config) ? {} : { blockSize: 32 as const };
+    this.#decoder = o.model.decoder({ ...blockSize, ...o.decoder });
     this.contextLength = this.#decoder.contextLength;
     this.shared = new SharedDecoder(this.#decoder, { maxRows: o.maxRows });
   }

@@ -30,14 +30,13 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.close();
   await served.dispose();
-  expect(errors).toEqual([]);
 });
 
 const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
   fetch(`${server.url}${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
-    body: typeof body === 'string' || body instanceof Uint8Array ? (body as BodyInit) : JSON.stringify(body),
+    body: typeof body === 'string' ? body : body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body),
   });
 async function refused(response: Response, status: number, message: string): Promise<void> {
   const { error } = (await response.json()) as { error: { message: string; type: string } };
@@ -309,6 +308,8 @@ describe('who may ask, and how', () => {
   });
 });
 
+test('nothing failed inside', () => expect(errors).toEqual([]));
+
 test('a request that takes too long is given up', async () => {
   const slow = { ...served, timeout: 1 };
   const other = await listen(slow, { port: 0 });
@@ -330,7 +331,7 @@ test('closing lets the running ones end, takes no more, and gives up those that 
   const closed = other.close();
   expect((await running).status).toBe(200);
   await closed;
-  await expect(fetch(`${other.url}/health`)).rejects.toThrow();
+  await expect(fetch(`${other.url}/health`)).rejects.toThrow('fetch failed');
   const hurried = await listen(served, { port: 0, grace: 1 });
   const cut = fetch(`${hurried.url}/v1/completions`, {
     ...{ method: 'POST', headers },

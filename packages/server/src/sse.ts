@@ -13,33 +13,36 @@ export async function eventStream(
 ): Promise<Response> {
   const encoder = new TextEncoder();
   const event = (data: string): Uint8Array => encoder.encode(`data: ${data}\n\n`);
-  let next: IteratorResult<object, void> | null = await pieces.next();
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          next ??= await pieces.next();
-          if (next.done) {
-            controller.enqueue(event('[DONE]'));
-            controller.close();
-            onEnd();
-          } else controller.enqueue(event(JSON.stringify(next.value)));
-          next = null;
-        } catch (error) {
-          onError(error);
-          // The status is sent already: the error is the last event.
-          const told = error instanceof HttpError ? error : internal(error);
-          controller.enqueue(event(JSON.stringify(told.body)));
-          controller.close();
-        }
-      },
-      async cancel() {
-        onLeave();
-        await pieces.return(undefined);
-      },
+  const first = await pieces.next();
+  let left = false;
+  // What is written doesn't wait for who reads it: those who write together would wait for the slowest reader. A text has an end,
+  // so what waits has one.
+  async function pump(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    try {
+      for (let next = first; !next.done && !left; next = await pieces.next())
+        controller.enqueue(event(JSON.stringify(next.value)));
+      if (left) return;
+      controller.enqueue(event('[DONE]'));
+      onEnd();
+    } catch (error) {
+      if (left) return;
+      onError(error);
+      // The status is sent already: the error is the last event.
+      const told = error instanceof HttpError ? error : internal(error);
+      controller.enqueue(event(JSON.stringify(told.body)));
+    }
+    controller.close();
+  }
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      void pump(controller);
     },
-    { highWaterMark: 16 },
-  );
+    async cancel() {
+      left = true;
+      onLeave();
+      await pieces.return(undefined);
+    },
+  });
   return new Response(body, {
     headers: {
       'content-type': 'text/event-stream; charset=utf-8',

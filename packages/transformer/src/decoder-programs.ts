@@ -1,5 +1,5 @@
 // The compiled programs of a decoder, and the weights that they run with: the network's own, or others in their place.
-import { shareSizes, type Tensor } from '@brickwork/graph';
+import { fuseNorms, shareSizes, type Tensor } from '@brickwork/graph';
 import {
   compile,
   ConstantWeights,
@@ -30,7 +30,7 @@ export interface DecoderProgramsOptions extends CompileOptions {
   readonly dtypeOf?: (name: string) => DecoderType;
   /**
    * Values that share a scale in blocks: 16, 32, 64 or 128; 64 unless given, with which 4 bits take 4.5 a weight. Fewer are
-   * nearer to the weights, and slower.
+   * nearer to the weights, and slower. With 64 and 4 bits a row alone is rounded differently from rows in a batch.
    */
   readonly blockSize?: 16 | 32 | 64 | 128;
 }
@@ -107,7 +107,7 @@ export class DecoderPrograms {
 
   async #compile(outputs: Record<string, Tensor>): Promise<Program> {
     if (!this.#isShared) return await compile(this.withWeights(outputs), this.#options);
-    const program = await compile(shareSizes(outputs), this.#options);
+    const program = await compile(fuseNorms(shareSizes(outputs)), this.#options);
     await program.bind(new Map(usedBy(program, this.#weights)));
     return program;
   }
@@ -115,7 +115,7 @@ export class DecoderPrograms {
   /** The graph with its weights inside. */
   withWeights(outputs: Record<string, Tensor>): Record<string, Tensor> {
     const weights = new Map([...this.#weights, ...this.#replaced]);
-    return new ConstantWeights(weights, this.#held).apply(shareSizes(outputs));
+    return new ConstantWeights(weights, this.#held).apply(fuseNorms(shareSizes(outputs)));
   }
 }
 

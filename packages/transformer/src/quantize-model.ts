@@ -26,11 +26,11 @@ export interface QuantizeOptions {
   readonly dtype: Exclude<DecoderType, 'fp32'>;
   /** Another type for some; `dtype` for all unless given. */
   readonly dtypeOf?: (name: string) => DecoderType;
-  /** Values that share a scale: 16, 32, 64 or 128; 64 unless given. */
+  /** Values that share a scale: 16, 32, 64 or 128; 32 unless given. */
   readonly blockSize?: 16 | 32 | 64 | 128;
 }
 
-const held = (model: Model, { dtype, dtypeOf = () => dtype, blockSize = 64 }: QuantizeOptions): ConstantWeights =>
+const held = (model: Model, { dtype, dtypeOf = () => dtype, blockSize = 32 }: QuantizeOptions): ConstantWeights =>
   new ConstantWeights(model.weights, {
     blockSize,
     formatOf(name) {

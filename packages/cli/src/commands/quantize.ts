@@ -32,7 +32,7 @@ export const quantize: Command<Args> = {
       'block-size': {
         type: 'choice',
         choices: ['16', '32', '64', '128'],
-        default: '64',
+        default: '32',
         describe: 'weights that share a scale; fewer are nearer, and larger',
       },
       keep: {
@@ -70,7 +70,7 @@ export const quantize: Command<Args> = {
     const { brickOf, quantizeModel, sensitivity } = await import('@brickwork/transformer');
     try {
       const isKept = patterns(a.keep);
-      const options = { dtype: a.dtype, blockSize: Number(a.blockSize) as 64 };
+      const options = { dtype: a.dtype, blockSize: Number(a.blockSize) as 32 };
       const found: BrickSensitivity[] = [];
       let kept: string[] = [];
       const dtypeOf = (name: string): DecoderType => (isKept(name) || kept.includes(brickOf(name)) ? 'fp32' : a.dtype);

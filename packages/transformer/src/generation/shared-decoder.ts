@@ -14,6 +14,9 @@ export interface SharedDecoderOptions {
   readonly maxPromptTokens?: number;
 }
 
+/** Turns of the event loop that a pass waits for those who have logits and haven't chosen yet. */
+const turnsToWait = 8;
+
 interface Waiting {
   readonly lane: Lane;
   resolve(logits: Float32Array): void;
@@ -37,7 +40,9 @@ export class SharedDecoder {
   #steps: Step[] = [];
   // How many tokens each row of the decoder holds.
   #lengths: number[] = [];
-  #running: Promise<void> | null = null;
+  #isRunning = false;
+  // Lanes that were given logits by the last passes.
+  readonly #given = new Set<Lane>();
 
   constructor(decoder: JoinableDecoder, { maxRows = 16, maxPromptTokens = 512 }: SharedDecoderOptions = {}) {
     for (const [name, value] of Object.entries({ maxRows, maxPromptTokens }))
@@ -119,16 +124,17 @@ export class SharedDecoder {
   }
 
   #run(): void {
-    this.#running ??= this.#loop().finally(() => {
-      this.#running = null;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    void this.#loop().finally(() => {
+      this.#isRunning = false;
       if (this.#prefills.length || this.#steps.length) this.#run();
     });
   }
 
   async #loop(): Promise<void> {
     for (;;) {
-      // Those that were just given logits choose their next tokens first, so that one pass takes all of them.
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await this.#gather();
       if (!this.#prefills.length && !this.#steps.length) return this.#arrange();
       try {
         this.#arrange();
@@ -138,6 +144,17 @@ export class SharedDecoder {
         this.#fail(error);
       }
     }
+  }
+
+  // Those that were just given logits choose their next tokens first, so that one pass takes all of them; but nobody waits for
+  // one who takes long.
+  async #gather(): Promise<void> {
+    for (let turn = 0; turn < turnsToWait; turn++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      const ready = new Set(this.#steps.map(({ lane }) => lane));
+      if ([...this.#given].every((lane) => ready.has(lane) || !this.#lanes.has(lane))) break;
+    }
+    this.#given.clear();
   }
 
   // After an error nothing is known of the rows: all who hold some or wait for a pass are told.
@@ -242,6 +259,7 @@ export class SharedDecoder {
       const own = new Float32Array(rows.length * V);
       rows.forEach((row, i) => own.set(logits.subarray(row * V, (row + 1) * V), i * V));
       if (normalizers) one.lane.normalizers = Float32Array.from(rows, (row) => normalizers[row]!);
+      this.#given.add(one.lane);
       one.resolve(own);
     }
   }
@@ -250,6 +268,7 @@ export class SharedDecoder {
     const V = this.vocabularySize;
     const { normalizers } = this.#decoder;
     if (normalizers) lane.normalizers = normalizers.slice(first, first + count);
+    this.#given.add(lane);
     resolve(logits.slice(first * V, (first + count) * V));
   }
 }
