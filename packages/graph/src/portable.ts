@@ -20,10 +20,11 @@ const Gelu: Op<object> = { name: 'Gelu', infer: ([x]) => [x!.shape] };
  * where they are trained. Products of few bits (`matmulNBits`, `gatherBlocks`) have no standard form and stay.
  *
  * @param opset the version that it will be written in
+ * @param keep operators of the engine's own that stay; none unless given
  */
 export function portable(
   outputs: Readonly<Record<string, Tensor>>,
-  { opset = 20 }: { readonly opset?: number } = {},
+  { opset = 20, keep = [] }: { readonly opset?: number; readonly keep?: readonly string[] } = {},
 ): Record<string, Tensor> {
   const turned = new Map<Tensor, Tensor>();
   const uses = new Map<Tensor, number>();
@@ -42,7 +43,7 @@ export function portable(
   };
   return rewrite(outputs, {
     node({ op, attrs }, inputs) {
-      if (op.domain !== 'com.microsoft') return null;
+      if (op.domain !== 'com.microsoft' || keep.includes(op.name)) return null;
       const [x, y] = inputs as [Tensor, Tensor];
       if (op.name === 'Gelu')
         return [opset >= 20 ? apply(Gelu, [x], {}) : mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1))];

@@ -1,5 +1,5 @@
 // Compiles a graph or an ONNX model for ONNX Runtime.
-import type { Tensor } from '@brickwork/graph';
+import { portable, type Tensor } from '@brickwork/graph';
 import { modelSource } from './model-source.ts';
 import type { Program } from './program.ts';
 import type { Provider } from './providers.ts';
@@ -53,7 +53,7 @@ export async function compile(
   const session: SessionOptions = { providers, threads: threads ?? null, memory, spinning, allowInPlace, profile };
   refuseTelemetry(); // in this thread: others only have a copy of the environment
   if (typeof model !== 'string' && !(model instanceof Uint8Array)) {
-    const source = await modelSource(model, signal ? { signal } : {});
+    const source = await modelSource(forProviders(model, providers), signal ? { signal } : {});
     try {
       return await open(source.model, session, { worker, give: true, signal });
     } finally {
@@ -65,6 +65,15 @@ export async function compile(
       `compile: the model is ${typeof model === 'string' ? 'an empty path' : '0 bytes long'}; needs an ONNX model`,
     );
   return await open(model, session, { worker, give: false, signal });
+}
+
+// WebGPU and CoreML have no kernel for products with transposes as one operator, and would leave them to the CPU.
+function forProviders(
+  outputs: Readonly<Record<string, Tensor>>,
+  providers: readonly Provider[],
+): Readonly<Record<string, Tensor>> {
+  const splits = providers[0] === 'webgpu' || providers[0] === 'coreml';
+  return splits ? portable(outputs, { keep: ['Gelu', 'FastGelu'] }) : outputs;
 }
 
 async function open(
