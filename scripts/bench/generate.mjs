@@ -1,10 +1,11 @@
 // npm run bench -- generate [--json] [--rounds N] [--prompt N] [--tokens N] [--batch N] [--types fp32,int8,int4]
-//   [--layers N] [--node-llama-cpp FOLDER]: tokens per second of a GPT-2 of 124M parameters (random weights, unless layers are
+//   [--layers N] [--node-llama-cpp FOLDER] [--readme]: tokens per second of a GPT-2 of 124M parameters (random weights, unless layers are
 // said), greedy, streamed through each library's own interface: Brickwork, transformers.js with the folder that Brickwork
 // exported, and node-llama-cpp with the same weights as GGUF (F32, Q8_0, Q4_0), where FOLDER has it in node_modules. Each runs in
-// a process of its own, in turn; the first round tries one and two threads, the others take the better one; medians are compared.
+// a process of its own, in turn; the first round tries one and two threads, the others take the better one; medians are compared, and the
+// weights that are read a second with what two cores can read.
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -14,10 +15,13 @@ import { loadCheckpoint } from '@brickwork/runtime';
 import { architectures, buildNetwork, exportModel, loadModel, Model } from '@brickwork/transformer';
 import { initialize } from '@brickwork/nn';
 import { hostTensor } from '@brickwork/runtime';
+import { bandwidth } from './bandwidth.mjs';
 import { writeGguf } from './gguf.mjs';
 import { log, median, run } from './processes.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+// What each weight takes in memory, its share of a scale included.
+const bytesOf = { fp32: 4, int8: 1 + 4 / 64, int4: 0.5 + 4 / 64 };
 const quantized = { fp32: 'F32', int8: 'Q8_0', int4: 'Q4_0' };
 
 /** GPT-2's shape with random weights, as its own folder, as ONNX and as GGUF. */
@@ -42,6 +46,36 @@ async function makeModel(folder, types, layers, withGguf) {
       );
   }
   await model.dispose();
+  // Every token reads all of them but the positions; the embedding is the head's.
+  return [...weights].reduce((n, [name, { data }]) => n + (name.includes('wpe') ? 0 : data.length), 0);
+}
+
+const called = { brickwork: 'Brickwork', 'transformers-js': 'transformers.js', llama: 'node-llama-cpp' };
+
+// The table in README, between its marks.
+async function writeTable(result, types, sides) {
+  const readme = here('../../README.md');
+  const cells = (row) => `| ${row.join(' | ')} |`;
+  const rate = (side, dtype) => result[`${side} ${dtype}`];
+  const head = ['tokens/s (first token)', ...sides.map((side) => called[side]), 'ratios'];
+  const rows = types.map((dtype) => [
+    dtype,
+    ...sides.map((side) => {
+      const r = rate(side, dtype);
+      return `${r.tokens_per_second.toFixed(0)} (${r.first_token_ms.toFixed(0)} ms)`;
+    }),
+    sides
+      .slice(1)
+      .map((side) => rate(side, dtype).ratio.toFixed(2))
+      .join(', '),
+  ]);
+  const table = [head, head.map((_, i) => (i ? '---:' : '---')), ...rows].map(cells).join('\n');
+  const text = await readFile(readme, 'utf8');
+  const marked = /(<!-- npm run bench -- generate [^\n]*-->\n)[^]*?(<!-- end -->)/;
+  await writeFile(
+    readme,
+    text.replace(marked, (_, begin, end) => `${begin}\n${table}\n\n${end}`),
+  );
 }
 
 export default async function generate(argv) {
@@ -55,7 +89,7 @@ export default async function generate(argv) {
   const sides = ['brickwork', 'transformers-js', ...(llama && batch === 1 ? ['llama'] : [])];
   const folder = await mkdtemp(join(tmpdir(), 'brickwork-bench-generate-'));
   try {
-    await makeModel(folder, types, Number(option('--layers', 12)), sides.includes('llama'));
+    const count = await makeModel(folder, types, Number(option('--layers', 12)), sides.includes('llama'));
     const draw = random(2);
     const length = Number(option('--prompt', 128));
     const work = {
@@ -65,6 +99,7 @@ export default async function generate(argv) {
       prompts: Array.from({ length: batch }, () => Array.from({ length }, () => draw.integer(50256))),
     };
     const found = {};
+    const reads = { 1: [], 2: [] };
     const one = (side, dtype, threads) => {
       const key = `${side} ${dtype}`;
       const result = run(process.execPath, [
@@ -78,6 +113,7 @@ export default async function generate(argv) {
       return [...new Set(found[key].map((r) => r.threads))].toSorted((a, b) => rate(b) - rate(a))[0];
     };
     for (let round = 0; round < rounds; round++) {
+      for (const threads of [1, 2]) reads[threads].push(await bandwidth(threads));
       for (const dtype of types)
         for (const side of sides)
           for (const threads of round === 0 ? [1, 2] : [best(`${side} ${dtype}`)]) one(side, dtype, threads);
@@ -92,12 +128,16 @@ export default async function generate(argv) {
         result[key] = {
           threads,
           tokens_per_second: median(own.map((r) => r.rate)),
+          share_of_bandwidth: 0,
           first_token_ms: median(own.map((r) => r.first)),
           ...(own[0].stall !== undefined && { longest_stall_ms: median(own.map((r) => r.stall)) }),
           ratio: 0,
         };
+        const gigabytes = (count * bytesOf[dtype] * result[key].tokens_per_second) / batch / 1e9;
+        result[key].share_of_bandwidth = gigabytes / median(reads[2]);
         result[key].ratio = result[`brickwork ${dtype}`].tokens_per_second / result[key].tokens_per_second;
       }
+    if (argv.includes('--readme')) await writeTable(result, types, sides);
     if (argv.includes('--json')) process.stdout.write(`${JSON.stringify(result)}\n`);
     else
       console.table(
@@ -107,6 +147,7 @@ export default async function generate(argv) {
             {
               threads: r.threads,
               'tokens/s': r.tokens_per_second.toFixed(1),
+              'of bandwidth': `${(100 * r.share_of_bandwidth).toFixed(0)}%`,
               'first token, ms': r.first_token_ms.toFixed(0),
               'longest stall, ms': r.longest_stall_ms?.toFixed(1) ?? '',
               'Brickwork to it': r.ratio.toFixed(2),

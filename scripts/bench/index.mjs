@@ -14,6 +14,7 @@ const known = [
   'generate',
   'serve',
   'soak',
+  'tokenize',
 ];
 if (!known.includes(name)) {
   process.stderr.write(`bench: ${name ? `no benchmark ${name}` : 'which benchmark'}; there are ${known.join(', ')}\n`);

@@ -11,7 +11,7 @@ import { layerRates } from './optimizers/layer-rates.ts';
 import { decayGroups, decays } from './optimizers/optimizer.ts';
 import { writeLossCurve } from './loss-curve.ts';
 import { versions, writable } from './run-settings.ts';
-import { openRun, type Progress, type Run, type State } from './run-folder.ts';
+import { openRun, runFiles, type Progress, type Run, type State } from './run-folder.ts';
 import { schedules, type Schedule, type ScheduleName, type ShapeOptions } from './schedules.ts';
 import { openTensorBoard, type TensorBoardWriter } from './tensorboard.ts';
 import type { Counted } from './train-data.ts';
@@ -104,7 +104,7 @@ export async function* train<B>(trainee: Trainee<B>, o: TrainOptions): AsyncGene
       const { folder: _, resume: __, signal: ___, identity: ____, settings: more, ...options } = o;
       const resolved = { ...settings, saveEvery, patience, keepBest: false, optimizer: optimizer.name, ...options };
       const all = { options: writable(resolved), ...more, identity, versions: versions() };
-      await writeFileAtomic(join(folder, 'settings.json'), `${JSON.stringify(all, null, 2)}\n`);
+      await writeFileAtomic(join(folder, runFiles.settings), `${JSON.stringify(all, null, 2)}\n`);
     }
     if (folder && o.tensorBoard) board = await openTensorBoard(folder, run?.progress?.step ?? 0);
     const { length } = weights.data;

@@ -99,7 +99,10 @@ describe('openRun', () => {
   test('removes what a killed run was writing, and nothing else', async () => {
     const folder = newFolder();
     await (await openRun(folder, { resume: false, identity })).close();
-    for (const name of ['.state.safetensors.host-1-0.tmp', '.best.safetensors.host-1-7.tmp', 'notes.tmp', '.other.tmp'])
+    for (const name of [
+      ...['.state.safetensors.host-1-0.tmp', '.best.safetensors.host-1-7.tmp', '.settings.json.host-1-1.tmp'],
+      ...['notes.tmp', '.other.tmp'],
+    ])
       writeFileSync(join(folder, name), 'x');
     await (await openRun(folder, { resume: true, identity })).close();
     expect(readdirSync(folder).toSorted()).toEqual(['.other.tmp', 'metrics.jsonl', 'notes.tmp', 'run.json']);

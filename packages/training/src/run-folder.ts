@@ -43,6 +43,7 @@ export interface Run {
 export const runFiles = {
   identity: 'run.json',
   metrics: 'metrics.jsonl',
+  settings: 'settings.json',
   state: 'state.safetensors',
   best: 'best.safetensors',
 } as const;
