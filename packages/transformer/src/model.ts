@@ -1,7 +1,7 @@
 // A network with its weights, as its folder holds them: run it by the names of its outputs, or let it generate.
 import { input, type DType } from '@brickwork/graph';
 import { evaluating, parameters, type Network } from '@brickwork/nn';
-import { compile, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
+import { compile, ConstantWeights, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
 import type { RunOptions } from '@brickwork/runtime';
 import { loadTokenizer, type Tokenizer } from '@brickwork/tokenizer';
 import type { Architecture, BuiltNetwork, Config } from './architecture.ts';
@@ -28,6 +28,15 @@ export interface ModelParts extends BuiltNetwork {
   readonly initialized?: readonly string[];
 }
 
+/** How a model runs. */
+export interface ModelOptions extends CompileOptions {
+  /**
+   * `int8` multiplies its matrices in whole numbers of 8 bits, with activations that are rounded as they come, in about half the
+   * time; `fp32` unless given. For {@link Model.run}; decoders have a type of their own.
+   */
+  readonly dtype?: 'fp32' | 'int8';
+}
+
 /** Extras of one {@link Model.run}. */
 export interface ModelRunOptions extends RunOptions {
   /** Values that take the place of the model's own in this run: an adapter's. Nothing is compiled anew for them. */
@@ -45,11 +54,17 @@ export class Model {
   readonly folder: string | null;
   readonly unused: readonly string[];
   readonly initialized: readonly string[];
+  /** How its matrices are multiplied. */
+  readonly dtype: NonNullable<ModelOptions['dtype']>;
   /** How the engine runs it. */
   readonly compileOptions: CompileOptions;
   readonly #programs = new Map<string, Promise<Program>>();
 
-  constructor(parts: ModelParts, options: CompileOptions = {}) {
+  /** @throws where the options name a type that there isn't. */
+  constructor(parts: ModelParts, { dtype = 'fp32', ...options }: ModelOptions = {}) {
+    if (dtype !== 'fp32' && dtype !== 'int8')
+      throw new Error(`Model: dtype is ${JSON.stringify(dtype)}; there are fp32, int8`);
+    this.dtype = dtype;
     parameters(parts.network); // names them
     this.network = parts.network;
     this.architecture = parts.architecture;
@@ -76,6 +91,8 @@ export class Model {
     { weights, ...options }: ModelRunOptions = {},
   ): Promise<Record<string, HostTensor>> {
     options.signal?.throwIfAborted();
+    if (weights && this.dtype !== 'fp32')
+      throw new Error(`${this.className}: other weights for one run need dtype fp32; this is ${this.dtype}`);
     const names = Object.keys(inputs).toSorted();
     const wanted = [...new Set(outputs)].toSorted();
     const types = names.map((name) => inputs[name]!.dtype);
@@ -164,7 +181,10 @@ export class Model {
         `${this.className}: no output is called ${name}${hint || (close ? `; did you mean ${close}?` : '')} There are ${Object.keys(outputs).join(', ')}`,
       );
     });
-    const program = await compile(Object.fromEntries(chosen), this.compileOptions);
+    const traced = Object.fromEntries(chosen);
+    const held =
+      this.dtype === 'int8' ? new ConstantWeights(this.weights, { format: 'dynamic' }).apply(traced) : traced;
+    const program = await compile(held, this.compileOptions);
     const used = new Set(program.inputs.map((i) => i.name));
     await program.bind(new Map([...this.weights].filter(([name]) => used.has(name))));
     return program;

@@ -1,10 +1,10 @@
 // Opens models by folder or by name on the hub, with the class that was saved or another of its architecture.
 import { initialize, parameters } from '@brickwork/nn';
-import { loadCheckpoint, resolveModel, type CompileOptions, type DownloadOptions } from '@brickwork/runtime';
+import { loadCheckpoint, resolveModel, type DownloadOptions } from '@brickwork/runtime';
 import { loadTokenizer, type Tokenizer } from '@brickwork/tokenizer';
 import { buildNetwork, type Architecture, type BuiltNetwork, type Config } from './architecture.ts';
 import { architectures } from './architectures/index.ts';
-import { Model } from './model.ts';
+import { Model, type ModelOptions } from './model.ts';
 import { WeightFitter, type FitOptions } from './weights.ts';
 
 /** How far opening a model is. */
@@ -30,7 +30,7 @@ export interface FromPretrainedOptions
   readonly architectures?: Readonly<Record<string, Architecture>>;
   readonly onProgress?: (progress: LoadProgress) => void;
   /** How the engine runs it. */
-  readonly compile?: CompileOptions;
+  readonly compile?: ModelOptions;
 }
 
 const known = ['revision', 'offline', 'cacheDir', 'token', 'signal', 'missing', 'seed'];

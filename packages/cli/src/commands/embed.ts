@@ -5,13 +5,21 @@ import { engineFlags, type EngineArgs } from '../lib/engine-flags.ts';
 import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
 import type { Io } from '../lib/io.ts';
-import { encodeFlags, encodeOptions, openEncoder, standardEncoder, type EncodeArgs } from '../lib/open-encoder.ts';
+import {
+  encodeFlags,
+  encodeOptions,
+  openEncoder,
+  standardEncoder,
+  type EncodeArgs,
+  encoderTypeFlag,
+  type EncoderTypeArgs,
+} from '../lib/open-encoder.ts';
 import { modelFlags, type ModelArgs } from '../lib/open-model.ts';
 import { count, ProgressLine } from '../lib/progress.ts';
 import { checkTexts, streamTexts, type StreamArgs, type StreamedText } from '../lib/stream-texts.ts';
 import { writeNpy, writeVectorTensor, type Row } from '../lib/vector-files.ts';
 
-interface Args extends EngineArgs, ModelArgs, EncodeArgs, StreamArgs {
+interface Args extends EncoderTypeArgs, EngineArgs, ModelArgs, EncodeArgs, StreamArgs {
   readonly output?: string;
   readonly precision: Precision;
   readonly calibrate?: string;
@@ -51,6 +59,7 @@ export const embed: Command<Args> = {
       },
     }),
     ...engineFlags,
+    ...encoderTypeFlag,
   },
   examples: [
     ['embed "A man plays the guitar."', 'a line of JSON with the text and its vector'],

@@ -5,13 +5,21 @@ import type { Command } from '../lib/command.ts';
 import { engineFlags, type EngineArgs } from '../lib/engine-flags.ts';
 import { writePredictions } from '../lib/eval-report.ts';
 import { flags } from '../lib/flags.ts';
-import { encodeFlags, encodeOptions, openEncoder, standardEncoder, type EncodeArgs } from '../lib/open-encoder.ts';
+import {
+  encodeFlags,
+  encodeOptions,
+  openEncoder,
+  standardEncoder,
+  type EncodeArgs,
+  encoderTypeFlag,
+  type EncoderTypeArgs,
+} from '../lib/open-encoder.ts';
 import { modelFlags, type ModelArgs } from '../lib/open-model.ts';
 import { count, ProgressLine } from '../lib/progress.ts';
 import { stsPairs } from '../lib/sts-pairs.ts';
 import { table } from '../lib/table.ts';
 
-interface Args extends BenchmarkArgs, EngineArgs, ModelArgs, EncodeArgs {
+interface Args extends EncoderTypeArgs, BenchmarkArgs, EngineArgs, ModelArgs, EncodeArgs {
   readonly batchSize: number;
   readonly similarity: SimilarityName;
 }
@@ -31,6 +39,7 @@ export const evalSts: Command<Args> = {
       },
     }),
     ...engineFlags,
+    ...encoderTypeFlag,
   },
   examples: [
     ['eval sts -d sts-dev.csv', 'Pearson’s and Spearman’s correlation with people’s scores'],

@@ -8,11 +8,11 @@ import { engineFlags, type EngineArgs } from '../lib/engine-flags.ts';
 import { CliError, usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
 import { indexFiles } from '../lib/index-files.ts';
-import { openEncoder, standardEncoder } from '../lib/open-encoder.ts';
+import { openEncoder, standardEncoder, encoderTypeFlag, type EncoderTypeArgs } from '../lib/open-encoder.ts';
 import { modelFlags, type ModelArgs } from '../lib/open-model.ts';
 import { count } from '../lib/progress.ts';
 
-interface Args extends ModelArgs, EngineArgs {
+interface Args extends EncoderTypeArgs, ModelArgs, EngineArgs {
   readonly paths: readonly string[];
   readonly rest: readonly string[];
   readonly output: string;
@@ -89,6 +89,7 @@ export const indexBuild: Command<Args> = {
       json: { type: 'switch', default: false, describe: 'the result as JSON' },
     }),
     ...engineFlags,
+    ...encoderTypeFlag,
   },
   examples: [
     ['index notes/ -o notes.index', 'all texts of a folder; run again, only what changed is read'],

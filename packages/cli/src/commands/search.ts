@@ -9,12 +9,12 @@ import { usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
 import { indexFiles } from '../lib/index-files.ts';
 import type { Io } from '../lib/io.ts';
-import { openEncoder, standardEncoder } from '../lib/open-encoder.ts';
+import { openEncoder, standardEncoder, encoderTypeFlag, type EncoderTypeArgs } from '../lib/open-encoder.ts';
 import { modelPath, modelFlags, type ModelArgs } from '../lib/open-model.ts';
 import { count } from '../lib/progress.ts';
 import { readLines } from '../lib/read-texts.ts';
 
-interface Args extends Omit<ModelArgs, 'model'>, EngineArgs {
+interface Args extends EncoderTypeArgs, Omit<ModelArgs, 'model'>, EngineArgs {
   readonly index: string;
   readonly query: readonly string[];
   readonly rest: readonly string[];
@@ -75,6 +75,7 @@ export const search: Command<Args> = {
     },
     ...otherModelFlags,
     ...engineFlags,
+    ...encoderTypeFlag,
   },
   examples: [
     ['search notes.index "how to bake bread"', 'the five best passages, with file and line'],

@@ -6,12 +6,20 @@ import { engineFlags, engineOptions, type EngineArgs } from '../lib/engine-flags
 import { CliError, usage } from '../lib/errors.ts';
 import { flags } from '../lib/flags.ts';
 import { utf8, type Io } from '../lib/io.ts';
-import { encodeFlags, encodeOptions, openEncoder, standardEncoder, type EncodeArgs } from '../lib/open-encoder.ts';
+import {
+  encodeFlags,
+  encodeOptions,
+  openEncoder,
+  standardEncoder,
+  type EncodeArgs,
+  encoderTypeFlag,
+  type EncoderTypeArgs,
+} from '../lib/open-encoder.ts';
 import { modelFlags, modelPath, type ModelArgs } from '../lib/open-model.ts';
 import { readLines, type TextArgs } from '../lib/read-texts.ts';
 import { table } from '../lib/table.ts';
 
-interface Args extends EngineArgs, ModelArgs, EncodeArgs {
+interface Args extends EncoderTypeArgs, EngineArgs, ModelArgs, EncodeArgs {
   readonly text: readonly string[];
   readonly rest: readonly string[];
   readonly file?: readonly string[];
@@ -53,6 +61,7 @@ export const similarity: Command<Args> = {
       json: { type: 'switch', default: false, describe: 'lines of JSON' },
     }),
     ...engineFlags,
+    ...encoderTypeFlag,
   },
   examples: [
     ['similarity "A man plays the guitar." "Someone makes music."', 'one number, 1 for the same'],

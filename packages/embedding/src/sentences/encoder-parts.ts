@@ -2,7 +2,7 @@
 import type { Network } from '@brickwork/nn';
 import type { HostTensor } from '@brickwork/runtime';
 import type { Tokenizer } from '@brickwork/tokenizer';
-import { Model } from '@brickwork/transformer';
+import { Model, type ModelOptions } from '@brickwork/transformer';
 import { buildModules, type EncoderSettings, type ModuleSpec } from './module-folder.ts';
 import { SentenceNetwork, stateWidth } from './sentence-network.ts';
 import { StaticEmbedding } from './static-embedding.ts';
@@ -93,7 +93,7 @@ const reweighted = (m: Model, weights: ReadonlyMap<string, HostTensor>): Model =
   );
 
 /** The encoder as a model of one class, which runs and is fine-tuned as any other. */
-export function encoderModel(parts: EncoderParts, compile: Model['compileOptions'] = {}): Model {
+export function encoderModel(parts: EncoderParts, compile: ModelOptions = {}): Model {
   const { body, modules } = parts;
   const config = {
     model_type: 'sentence-transformers',

@@ -1,8 +1,8 @@
 // Sentence embeddings (Reimers and Gurevych, 2019): one vector for each text, near those of texts that mean the same.
 import { setImmediate } from 'node:timers/promises';
-import { hostTensor, type CompileOptions, type HostTensor } from '@brickwork/runtime';
+import { hostTensor, type HostTensor } from '@brickwork/runtime';
 import type { Encoding, Tokenizer } from '@brickwork/tokenizer';
-import type { Model } from '@brickwork/transformer';
+import type { Model, ModelOptions } from '@brickwork/transformer';
 import { encoderModel, withWeights, type EncoderParts } from './encoder-parts.ts';
 import { loadEncoder, type LoadEncoderOptions } from './load-encoder.ts';
 import { planBatches } from './plan-batches.ts';
@@ -55,7 +55,7 @@ export class SentenceEncoder {
   readonly model: Model;
   readonly #network: SentenceNetwork;
 
-  constructor(parts: EncoderParts, compile: CompileOptions = {}) {
+  constructor(parts: EncoderParts, compile: ModelOptions = {}) {
     this.parts = parts;
     this.model = encoderModel(parts, compile);
     this.#network = this.model.network as SentenceNetwork;
