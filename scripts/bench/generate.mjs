@@ -4,6 +4,7 @@
 // exported, and node-llama-cpp with the same weights as GGUF (F32, Q8_0, Q4_0), where FOLDER has it in node_modules. Each runs in
 // a process of its own, in turn; the first round tries one and two threads, the others take the better one; medians are compared, and the
 // weights that are read a second with what two cores can read.
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { TextChunk } from '@brickwork/transformer';
 import { z } from 'zod';
-import { finishName, languageFor } from './completions.ts';
+import { finishName } from './completions.ts';
 import { fields, sampling } from './fields.ts';
 import { invalid } from './http-error.ts';
+import { modelFor } from './model-for.ts';
 import type { Call, Served } from './served.ts';
 import { eventStream } from './sse.ts';
 
@@ -50,7 +51,7 @@ interface Piece {
 /** Answers a request. */
 export async function chat(served: Served, call: Call): Promise<Response> {
   const f = fields(schema, call.body);
-  const language = languageFor(served, f.model);
+  const language = modelFor(served.language, f.model, 'language model');
   if (f.top_logprobs !== undefined && !f.logprobs) throw invalid('top_logprobs: needs logprobs: true', 'top_logprobs');
   const format = language.chat;
   const turns = f.messages.map(({ role, content }) => ({ role: role === 'developer' ? 'system' : role, content }));

@@ -3,6 +3,7 @@ import { encodeImage, gradCam, imagesTensor, magnify, overlay } from '@brickwork
 import { z } from 'zod';
 import { fields } from './fields.ts';
 import { invalid } from './http-error.ts';
+import { modelFor } from './model-for.ts';
 import type { Call, Served } from './served.ts';
 
 const schema = z.object({
@@ -16,18 +17,10 @@ const schema = z.object({
 /** Answers a request. */
 export async function classify(served: Served, { body, signal }: Call): Promise<Response> {
   const f = fields(schema, body);
-  const found = served.images;
-  if (!found) throw invalid('This server has no model of pictures.', 'model', 'model_not_found');
-  if (f.model !== undefined && f.model !== found.id)
-    throw invalid(
-      `There is no model of pictures ${JSON.stringify(f.model)}; there is ${found.id}.`,
-      'model',
-      'model_not_found',
-    );
+  const { model, id } = modelFor(served.images, f.model, 'model of pictures');
   const text = f.image.replace(/^data:[^,]{0,100};base64,/, '');
   if (!/^[\w+/-]*={0,2}$/.test(text)) throw invalid('image: needs base64, or a data: URL of it', 'image');
   const bytes = Buffer.from(text, 'base64');
-  const { model, id } = found;
   return await served.reading.through(1, signal, async () => {
     const image = await model.processor.prepare(bytes).catch((error: unknown) => {
       throw invalid(`image: ${(error as Error).message}`, 'image');

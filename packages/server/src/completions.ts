@@ -4,8 +4,8 @@ import type { FinishReason, TextChunk } from '@brickwork/transformer';
 import { z } from 'zod';
 import { fields, inputTexts, listOf, sampling } from './fields.ts';
 import { invalid } from './http-error.ts';
-import type { Language } from './language.ts';
 import { merge } from './merge.ts';
+import { modelFor } from './model-for.ts';
 import type { Call, Served } from './served.ts';
 import { eventStream } from './sse.ts';
 
@@ -35,22 +35,10 @@ interface Choice {
 export const finishName = (reason: FinishReason | null): 'stop' | 'length' | null =>
   reason === null ? null : reason === 'length' || reason === 'aborted' ? 'length' : 'stop';
 
-/** The language model that a request names. @throws where there is none of that name. */
-export function languageFor({ language }: Pick<Served, 'language'>, name: string | undefined): Language {
-  if (!language) throw invalid('This server has no language model.', 'model', 'model_not_found');
-  if (name !== undefined && name !== language.id)
-    throw invalid(
-      `There is no language model ${JSON.stringify(name)}; there is ${language.id}.`,
-      'model',
-      'model_not_found',
-    );
-  return language;
-}
-
 /** Answers a request. */
 export async function completions(served: Served, call: Call): Promise<Response> {
   const f = fields(schema, call.body);
-  const language = languageFor(served, f.model);
+  const language = modelFor(served.language, f.model, 'language model');
   if (f.best_of !== undefined && f.best_of !== f.n)
     throw invalid('best_of is not supported; leave it out, or give it the value of n.', 'best_of');
   const prompts = listOf(f.prompt).map((one) => language.encode(one, 'prompt'));

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { fields, inputTexts, listOf } from './fields.ts';
 import { invalid } from './http-error.ts';
+import { modelFor } from './model-for.ts';
 import type { Call, Served } from './served.ts';
 
 const schema = z.object({
@@ -15,15 +16,7 @@ const schema = z.object({
 /** Answers a request. */
 export async function embeddings(served: Served, { body, signal }: Call): Promise<Response> {
   const f = fields(schema, body);
-  const found = served.embeddings;
-  if (!found) throw invalid('This server has no model of embeddings.', 'model', 'model_not_found');
-  if (f.model !== undefined && f.model !== found.id)
-    throw invalid(
-      `There is no model of embeddings ${JSON.stringify(f.model)}; there is ${found.id}.`,
-      'model',
-      'model_not_found',
-    );
-  const { model: encoder, id } = found;
+  const { model: encoder, id } = modelFor(served.embeddings, f.model, 'model of embeddings');
   if (f.dimensions !== undefined && f.dimensions > encoder.dimension)
     throw invalid(`dimensions is ${f.dimensions}; the model's vectors have ${encoder.dimension}`, 'dimensions');
   const texts = listOf(f.input).map((one, i) => {

@@ -1,8 +1,8 @@
 // POST /score: how likely the language model finds texts, token by token.
 import { z } from 'zod';
-import { languageFor } from './completions.ts';
 import { fields } from './fields.ts';
 import { invalid } from './http-error.ts';
+import { modelFor } from './model-for.ts';
 import type { Call, Served } from './served.ts';
 
 const text = z.string().min(1).max(100_000);
@@ -18,7 +18,7 @@ const schema = z.object({
 /** Answers a request. */
 export async function score(served: Served, { body, signal }: Call): Promise<Response> {
   const f = fields(schema, body);
-  const language = languageFor(served, f.model);
+  const language = modelFor(served.language, f.model, 'language model');
   const items = f.input.map((one) => (f.context === undefined ? one : { context: f.context, text: one }));
   const scored = await served.reading.through(1, signal, async () => {
     try {
