@@ -1,11 +1,11 @@
-// One process of the benchmark of generation: Brickwork, in a thread of its own. The second run counts; a third measures for how long this thread is blocked.
+// One process of the benchmark of generation: Brickwork. The second run counts; a third measures for how long this thread is blocked.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';
 import { generateTokens, loadModel } from '@brickwork/transformer';
 
 const { folder, dtype, threads, tokens, prompts } = JSON.parse(process.argv[2]);
 const model = await loadModel(folder);
-const decoder = model.decoder({ dtype, threads, worker: true });
+const decoder = model.decoder({ dtype, threads });
 const delay = monitorEventLoopDelay({ resolution: 1 });
 async function once() {
   const start = performance.now();

@@ -3,8 +3,11 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { input } from '@brickwork/graph';
 import { evaluating, initialize } from '@brickwork/nn';
 import { compile, hostTensor, type HostTensor, type Program } from '@brickwork/runtime';
+import { buildNetwork } from './architecture.ts';
 import { GPT2LMHeadModel } from './architectures/gpt2.ts';
+import { architectures } from './architectures/index.ts';
 import { CachedDecoder } from './decoder.ts';
+import { Model } from './model.ts';
 
 const V = 17;
 const model = new GPT2LMHeadModel({ vocab_size: V, n_positions: 150, n_embd: 8, n_layer: 2, n_head: 2 });
@@ -157,6 +160,29 @@ describe('in a thread of its own', () => {
     await own.dispose();
     expectClose(row(await own.prefill([text(4, 2)]), 0), await fullPass(text(4, 2)));
   });
+});
+
+test('a model that isn’t small gives its decoders a thread, unless told otherwise', async () => {
+  const large = buildNetwork(
+    { ...{ model_type: 'gpt2', vocab_size: 20_000, n_positions: 8 }, ...{ n_embd: 256, n_layer: 1, n_head: 2 } },
+    architectures,
+    'GPT2LMHeadModel',
+  );
+  const values = new Map([...initialize(large.network, 1)] as [string, HostTensor][]);
+  const whole = new Model({ ...large, weights: values, config: {} });
+  const threads = async (options?: Parameters<Model['decoder']>[0]): Promise<number> => {
+    const count = (): number => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
+    const before = count();
+    const own = whole.decoder(options);
+    const reading = own.prefill([[1, 2]]);
+    while (count() === before && !options) await new Promise((resolve) => setTimeout(resolve, 5));
+    const during = count();
+    await reading;
+    await own.dispose();
+    return during - before;
+  };
+  expect(await threads()).toBeGreaterThan(0);
+  expect(await threads({ worker: false })).toBe(0);
 });
 
 describe('weights in few bits', () => {

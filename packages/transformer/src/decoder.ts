@@ -15,7 +15,7 @@ export interface DecoderOptions extends DecoderProgramsOptions {
   readonly hiddenStates?: boolean;
   /**
    * Gives the decoder a thread of its own, which computes and holds the cache, so that nothing blocks this one; false unless
-   * given. Decoders of shared programs have none.
+   * given (`Model.decoder` gives it to all but small models). Decoders of shared programs have none.
    */
   readonly worker?: boolean;
 }

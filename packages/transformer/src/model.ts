@@ -133,10 +133,14 @@ export class Model {
 
   /**
    * What generation drives; dispose it when done. A model whose folder holds weights in few bits is run with those, unless
-   * another `dtype` is asked for.
+   * another `dtype` is asked for. One of more than 16 MB has a thread of its own, unless `worker` says otherwise: a pass of a
+   * smaller one is over before anybody else would notice.
    */
   decoder(options: DecoderOptions = this.compileOptions): CachedDecoder {
-    return new CachedDecoder(this.causalLM, this.weights, { ...storedTypes(this.config), ...options });
+    let bytes = 0;
+    for (const { data } of this.weights.values()) bytes += data.byteLength;
+    const usual = { worker: bytes > 2 ** 24, ...storedTypes(this.config) };
+    return new CachedDecoder(this.causalLM, this.weights, { ...usual, ...options });
   }
 
   /**

@@ -1,4 +1,4 @@
-// How a model that writes text holds its weights, and whether it has a thread: flags of generate, chat and serve.
+// How a model that writes text holds its weights: a flag of generate, chat and serve.
 import type { DecoderOptions } from '@brickwork/transformer';
 import { engineOptions, type EngineArgs } from './engine-flags.ts';
 import { flags } from './flags.ts';
@@ -18,9 +18,8 @@ export const decoderFlags: ReturnType<typeof flags> = flags('Engine', {
   },
 });
 
-/** The flags as options of a decoder, which has a thread of its own. */
+/** The flags as options of a decoder. */
 export const decoderOptions = (a: DecoderArgs): DecoderOptions => ({
   ...engineOptions(a),
   ...(a.dtype && { dtype: a.dtype, ...(a.dtype !== 'fp32' && { dtypeOf: () => a.dtype! }) }),
-  worker: true,
 });
