@@ -77,6 +77,7 @@ async function writeTable(result, types, sides) {
     readme,
     text.replace(marked, (_, begin, end) => `${begin}\n${table}\n\n${end}`),
   );
+  spawnSync(process.execPath, [here('../run.mjs'), 'tool', 'oxfmt', readme], { stdio: 'ignore' });
 }
 
 export default async function generate(argv) {
