@@ -19,6 +19,7 @@ export type { OperatorTime, Placement } from './profile.ts';
 export type * from './program.ts';
 export type { Provider } from './providers.ts';
 export { forgetGate, openGate, uninterrupted, type Gate } from './uninterrupted.ts';
+export { usedBy } from './used-by.ts';
 export { fromBlocks, toBlocks, type BlockMatrix } from './quantize/blocks.ts';
 export { blocksConfig, type BlocksConfig, type StoredBlocks } from './quantize/stored-blocks.ts';
 export { ConstantWeights, type ConstantWeightsOptions, type WeightFormat } from './quantize/constant-weights.ts';

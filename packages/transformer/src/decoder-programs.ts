@@ -3,6 +3,7 @@ import { fuseNorms, shareSizes, type Tensor } from '@brickwork/graph';
 import {
   compile,
   ConstantWeights,
+  usedBy,
   type CompileOptions,
   type ConstantWeightsOptions,
   type HostTensor,
@@ -41,7 +42,7 @@ export class DecoderPrograms {
   readonly #isShared: boolean;
   readonly #weights: ReadonlyMap<string, HostTensor>;
   readonly #replaced: ReadonlyMap<string, HostTensor>;
-  readonly #replacedIn = new WeakMap<Program, readonly [string, HostTensor][]>();
+  readonly #replacedIn = new WeakMap<Program, ReadonlyMap<string, HostTensor>>();
   readonly #options: CompileOptions;
   readonly #held: ConstantWeightsOptions;
 
@@ -91,10 +92,10 @@ export class DecoderPrograms {
     const program = await made;
     let own = this.#replacedIn.get(program);
     if (!own) {
-      own = this.#isShared ? usedBy(program, this.#replaced) : [];
+      own = this.#isShared ? usedBy(program, this.#replaced) : new Map();
       this.#replacedIn.set(program, own);
     }
-    return program.run(new Map([...own, ...usedBy(program, new Map(Object.entries(feeds)))]));
+    return program.run(new Map([...own, ...usedBy(program, feeds)]));
   }
 
   /** Frees the programs, unless they are shared. */
@@ -108,7 +109,7 @@ export class DecoderPrograms {
   async #compile(outputs: Record<string, Tensor>): Promise<Program> {
     if (!this.#isShared) return await compile(this.withWeights(outputs), this.#options);
     const program = await compile(fuseNorms(shareSizes(outputs)), this.#options);
-    await program.bind(new Map(usedBy(program, this.#weights)));
+    await program.bind(usedBy(program, this.#weights));
     return program;
   }
 
@@ -117,11 +118,4 @@ export class DecoderPrograms {
     const weights = new Map([...this.#weights, ...this.#replaced]);
     return new ConstantWeights(weights, this.#held).apply(fuseNorms(shareSizes(outputs)));
   }
-}
-
-function usedBy(program: Program, values: ReadonlyMap<string, HostTensor>): [string, HostTensor][] {
-  return program.inputs.flatMap(({ name }) => {
-    const value = values.get(name);
-    return value ? [[name, value] as [string, HostTensor]] : [];
-  });
 }

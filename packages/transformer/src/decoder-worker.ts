@@ -1,6 +1,6 @@
 // The thread of a decoder that has one: opens its graphs here, keeps the rows' cache, and answers decoder-thread.ts.
 import { parentPort, workerData } from 'node:worker_threads';
-import { compile, uninterrupted, type CompileOptions, type Gate, type Program } from '@brickwork/runtime';
+import { compile, uninterrupted, usedBy, type CompileOptions, type Gate, type Program } from '@brickwork/runtime';
 import { CachedRows, type Passed, type RowsShape } from './cached-rows.ts';
 
 /** What the thread starts with. */
@@ -43,8 +43,7 @@ async function main(): Promise<void> {
   }
   const rows = new CachedRows(async (name, feeds) => {
     const program = programs[name]!;
-    const used = program.inputs.flatMap(({ name: key }) => (feeds[key] ? [[key, feeds[key]] as const] : []));
-    return await uninterrupted(gate, () => program.run(new Map(used)));
+    return await uninterrupted(gate, () => program.run(usedBy(program, feeds)));
   }, shape);
   let abort = new AbortController();
 

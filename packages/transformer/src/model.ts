@@ -1,7 +1,14 @@
 // A network with its weights, as its folder holds them: run it by the names of its outputs, or let it generate.
 import { input, type DType } from '@brickwork/graph';
 import { evaluating, parameters, type Network } from '@brickwork/nn';
-import { compile, ConstantWeights, type CompileOptions, type HostTensor, type Program } from '@brickwork/runtime';
+import {
+  compile,
+  ConstantWeights,
+  usedBy,
+  type CompileOptions,
+  type HostTensor,
+  type Program,
+} from '@brickwork/runtime';
 import type { RunOptions } from '@brickwork/runtime';
 import { loadTokenizer, type Tokenizer } from '@brickwork/tokenizer';
 import type { Architecture, BuiltNetwork, Config } from './architecture.ts';
@@ -105,9 +112,8 @@ export class Model {
     }
     const compiled = await program;
     checkInputs(this.className, this.network, inputs);
-    const needed = new Set(compiled.inputs.map((i) => i.name));
-    const given = [...(weights ?? []), ...Object.entries(inputs)];
-    return compiled.run(new Map(given.filter(([name]) => needed.has(name))), wanted, options);
+    const given = new Map([...(weights ?? []), ...Object.entries(inputs)]);
+    return compiled.run(usedBy(compiled, given), wanted, options);
   }
 
   /** How many graphs {@link run} has compiled so far. */
@@ -189,8 +195,7 @@ export class Model {
     const held =
       this.dtype === 'int8' ? new ConstantWeights(this.weights, { format: 'dynamic' }).apply(traced) : traced;
     const program = await compile(held, this.compileOptions);
-    const used = new Set(program.inputs.map((i) => i.name));
-    await program.bind(new Map([...this.weights].filter(([name]) => used.has(name))));
+    await program.bind(usedBy(program, this.weights));
     return program;
   }
 }

@@ -1,6 +1,5 @@
 // Where the operators of one pass of a model run, on a device: measured, as the engine leaves to the CPU what the device has no
 // kernel for.
-import type { HostTensor, Program } from '@brickwork/runtime';
 import { engineOptions, type EngineArgs } from './engine-flags.ts';
 import type { Io } from './io.ts';
 import { openAnyModel } from './open-any-model.ts';
@@ -9,7 +8,7 @@ import { table } from './table.ts';
 
 /** Runs one pass and writes a row for each operator and provider. */
 export async function showPlacement(path: string, a: EngineArgs & { readonly json: boolean }, io: Io): Promise<void> {
-  const { compile, ConstantWeights } = await import('@brickwork/runtime');
+  const { compile, ConstantWeights, usedBy } = await import('@brickwork/runtime');
   const { sampleInputs, traceNetwork } = await import('@brickwork/transformer');
   const signal = io.interruptible();
   const model = await openAnyModel({ model: path, offline: false }, io, signal);
@@ -36,6 +35,3 @@ export async function showPlacement(path: string, a: EngineArgs & { readonly jso
     await model.dispose();
   }
 }
-
-const usedBy = (program: Program, feeds: Readonly<Record<string, HostTensor>>): Map<string, HostTensor> =>
-  new Map(program.inputs.flatMap(({ name }) => (feeds[name] ? [[name, feeds[name]] as const] : [])));

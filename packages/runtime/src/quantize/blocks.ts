@@ -49,17 +49,21 @@ export function toBlocks(
   };
 }
 
-/** The matrix (N, K) that blocks stand for. */
-export function fromBlocks({ N, K, bits, blockSize, codes, scales }: BlockMatrix): Float32Array {
+/** The matrix (N, K) that blocks stand for, or (K, N) where `transposed`. */
+export function fromBlocks(
+  { N, K, bits, blockSize, codes, scales }: BlockMatrix,
+  { transposed = false }: { readonly transposed?: boolean } = {},
+): Float32Array {
   const perRow = Math.ceil(K / blockSize);
   const values = new Float32Array(N * K);
   const bytes = codes.data as Uint8Array;
   const own = scales.data as Float32Array;
+  const [row, column] = transposed ? [1, N] : [K, 1];
   for (let n = 0; n < N; n++)
     for (let k = 0; k < K; k++) {
       const at = n * perRow * blockSize + k;
       const code = bits === 8 ? bytes[at]! : (bytes[at >> 1]! >> (4 * (at & 1))) & 15;
-      values[n * K + k] = own[n * perRow + Math.floor(k / blockSize)]! * (code - (bits === 8 ? 128 : 8));
+      values[n * row + k * column] = own[n * perRow + Math.floor(k / blockSize)]! * (code - (bits === 8 ? 128 : 8));
     }
   return values;
 }

@@ -98,15 +98,8 @@ export function restoreBlocks(
       throw new Error(
         `loadCheckpoint: ${where}: ${name} is ${tensor.dtype} (${tensor.shape.join(', ')}) with ${scales ? `scales (${scales.shape.join(', ')})` : `no ${name}${suffix}`}; config.json says ${bits} bits in blocks of ${blockSize} for (${shape.join(', ')})`,
       );
-    const values = fromBlocks({ N, K, bits, blockSize, codes: tensor, scales });
-    tensors.set(name, hostTensor(transposed ? across(values, N, K) : values, [...shape]));
+    const values = fromBlocks({ N, K, bits, blockSize, codes: tensor, scales }, { transposed });
+    tensors.set(name, hostTensor(values, [...shape]));
   }
   return tensors;
-}
-
-function across(values: Float32Array, N: number, K: number): Float32Array {
-  const turned = new Float32Array(N * K);
-  for (let n0 = 0; n0 < N; n0 += 32)
-    for (let k = 0; k < K; k++) for (let n = n0; n < Math.min(N, n0 + 32); n++) turned[k * N + n] = values[n * K + k]!;
-  return turned;
 }

@@ -1,6 +1,6 @@
 // Runs an exported file beside the model that it came from, on random inputs: what they give has to be the same, as far as the
 // file's type allows.
-import { compile, hostTensor, type HostTensor, type Program } from '@brickwork/runtime';
+import { compile, hostTensor, usedBy, type HostTensor, type Program } from '@brickwork/runtime';
 import { isCausalLM } from '../causal-lm.ts';
 import type { Model } from '../model.ts';
 import { isSeq2Seq } from '../seq2seq.ts';
@@ -38,8 +38,7 @@ export async function checkExport(
   try {
     for (const file of files) programs.push(await compile(file, options));
     // Weights that are inputs of the file.
-    for (const program of programs)
-      await program.bind(new Map([...model.weights].filter(([name]) => program.inputs.some((x) => x.name === name))));
+    for (const program of programs) await program.bind(usedBy(program, model.weights));
     const { network } = model;
     const [first, second] = programs as [Program, Program?];
     const writes = isCausalLM(network) || isSeq2Seq(network);
@@ -96,7 +95,6 @@ async function inTwoSteps(program: Program, ids: HostTensor, source: Values = {}
         [B, Number(shape[1]), 0, Number(shape[3])],
         dtype,
       );
-  const takes = new Set(program.inputs.map((x) => x.name));
   for (const [first, end] of T > 1 ? [[0, T - 1] as const, [T - 1, T] as const] : [[0, T] as const]) {
     const n = end - first;
     const part = (of: (row: number, t: number) => bigint, width = n, from = first): HostTensor =>
@@ -111,7 +109,7 @@ async function inTwoSteps(program: Program, ids: HostTensor, source: Values = {}
       position_ids: part((_, t) => BigInt(t)),
       attention_mask: part(() => 1n, end, 0),
     };
-    const out = await program.run(Object.fromEntries(Object.entries(feeds).filter(([name]) => takes.has(name))));
+    const out = await program.run(usedBy(program, feeds));
     for (let row = 0; row < B; row++)
       logits.set((out['logits']!.data as Float32Array).subarray(row * n * V, (row + 1) * n * V), (row * T + first) * V);
     cache = Object.fromEntries(

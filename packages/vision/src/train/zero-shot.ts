@@ -2,7 +2,7 @@
 // section 3.1).
 import { evaluating } from '@brickwork/nn';
 import { input } from '@brickwork/graph';
-import { compile, type HostTensor, type Program } from '@brickwork/runtime';
+import { compile, usedBy, type HostTensor, type Program } from '@brickwork/runtime';
 import type { Tokenizer } from '@brickwork/tokenizer';
 import type { Model } from '@brickwork/transformer';
 import { largest, softmax } from '../explain/image-classifier.ts';
@@ -103,7 +103,6 @@ async function programOf({ network, weights, compileOptions }: Model, output: st
       .map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)]),
   );
   const program = await compile({ [output]: network.trace(inputs, evaluating())[output]!() }, compileOptions);
-  const used = new Set(program.inputs.map(({ name }) => name));
-  await program.bind(new Map([...weights].filter(([name]) => used.has(name))));
+  await program.bind(usedBy(program, weights));
   return program;
 }
